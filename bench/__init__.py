@@ -1,0 +1,1 @@
+"""Headwater beside a real redis-server, the same requests to both (python -m bench)."""

@@ -1,0 +1,115 @@
+"""Command line of the benchmark."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from bench import machine, servers
+from bench.cases import CLIENTS, Case, select
+from bench.report import Report
+from bench.run import Outcome, run_case
+from bench.servers import Launch, ServerError
+
+ROUNDS, SECONDS = 5, 1.0
+QUICK_ROUNDS, QUICK_SECONDS = 3, 0.25
+
+
+@click.command()
+@click.option("--case", "patterns", multiple=True, help="Only cases whose title contains this.")
+@click.option("--list", "list_cases", is_flag=True, help="List the cases and stop.")
+@click.option("--rounds", type=click.IntRange(min=1), help=f"Rounds of each case ({ROUNDS}).")
+@click.option("--seconds", type=float, help=f"Measured time of a round and server ({SECONDS:g}).")
+@click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds of {QUICK_SECONDS:g} s.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all figures.")
+@click.option("--self", "self_check", is_flag=True, help="redis with redis: shows the noise.")
+@click.option("--redis", "redis_path", help="The redis-server to compare with.")
+@click.option("--headwater-env", "environment", multiple=True, metavar="NAME=VALUE")
+@click.option("--headwater-arg", "arguments", multiple=True, help="More arguments of `serve`.")
+@click.option("--server-core", default=0, show_default=True)
+@click.option("--load-core", default=1, show_default=True)
+def main(
+    patterns: tuple[str, ...],
+    list_cases: bool,
+    rounds: int | None,
+    seconds: float | None,
+    quick: bool,
+    json_path: Path | None,
+    self_check: bool,
+    redis_path: str | None,
+    environment: tuple[str, ...],
+    arguments: tuple[str, ...],
+    server_core: int,
+    load_core: int,
+) -> None:
+    """Compare Headwater with a redis-server: server CPU per request, then throughput.
+
+    Both servers are started here, pinned to one core, with persistence off; the load runs on
+    another core. Exit status 1 when a case failed.
+    """
+    cases = select(patterns)
+    if not cases:
+        raise click.UsageError("no case matches; see --list")
+    if list_cases:
+        for case in cases:
+            click.echo(case.title)
+        return
+    rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
+    seconds = seconds or (QUICK_SECONDS if quick else SECONDS)
+    try:
+        reference = servers.redis(redis_path)
+        if self_check:
+            subject = servers.redis(redis_path, label="redis again")
+        else:
+            subject = servers.headwater(_environment(environment), arguments)
+        settings = {"rounds": rounds, "seconds": seconds, "clients": CLIENTS}
+        description = machine.describe((subject, reference), server_core, load_core)
+        outcomes: list[Outcome] = []
+        report = Report(subject.label, reference.label, description, settings, outcomes)
+        _pin(server_core, load_core)
+        _measure(cases, (subject, reference), server_core, rounds, seconds, outcomes)
+    except ServerError as error:
+        raise click.ClickException(str(error)) from error
+    report.print()
+    if json_path is not None:
+        report.write_json(json_path)
+    if any(outcome.failure for outcome in outcomes):
+        raise SystemExit(1)
+
+
+def _measure(
+    cases: tuple[Case, ...],
+    launches: tuple[Launch, Launch],
+    core: int,
+    rounds: int,
+    seconds: float,
+    outcomes: list[Outcome],
+) -> None:
+    """Run the cases one after the other, with progress and failures on stderr."""
+    for number, case in enumerate(cases, 1):
+        print(f"[{number}/{len(cases)}] {case.title}", file=sys.stderr, flush=True)
+        outcome = run_case(case, launches, core, rounds, seconds)
+        outcomes.append(outcome)
+        if outcome.failure is not None:
+            print(outcome.failure, file=sys.stderr, flush=True)
+
+
+def _pin(server_core: int, load_core: int) -> None:
+    """Bind this process to the load core; refuse when there are no two cores to keep apart."""
+    allowed = os.sched_getaffinity(0)
+    if server_core == load_core or not {server_core, load_core} <= allowed:
+        raise click.UsageError(f"two different cores of {sorted(allowed)} are needed")
+    os.sched_setaffinity(0, {load_core})
+
+
+def _environment(pairs: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--headwater-env")
+        found[name] = value
+    return found

@@ -1,0 +1,185 @@
+"""Rounds: every case on both servers in turn (A B, B A, A B, ...), and what was measured.
+
+The order within a round alternates, so that a machine that grows slower over the run burdens both.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.cases import CLIENTS, Case
+from bench.load import Load, LoadError
+from bench.servers import Launch, Server, ServerError, waited_ns_of
+from bench.wire import ReplyError
+
+WARM_UP_S = 0.1
+MAX_PREPARATION = 3.0  # a round ends early when its wall time is so many times what was asked for
+
+
+class CaseError(Exception):
+    """The case could not be measured; the text says on which server and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One server's part of a round: all its spans added up."""
+
+    requests: int
+    cpu_ns: int  # of the server, user and system
+    wall_ns: int
+    waited_ns: int  # the server was ready to run, but another process had its core
+    load_waited_ns: int  # the same of the load generator
+
+    @property
+    def cpu_us(self) -> float:
+        """Server CPU microseconds per request."""
+        return self.cpu_ns / self.requests / 1e3
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.wall_ns * 1e9
+
+    @property
+    def busy(self) -> float:
+        """Share of the time it could have that the server used: near 1.0 the load was enough."""
+        return min(1.0, self.cpu_ns / max(1, self.wall_ns - self.waited_ns))
+
+    @property
+    def disturbed(self) -> float:
+        """Share of the time that other processes took from the server or the load generator."""
+        return max(self.waited_ns, self.load_waited_ns) / self.wall_ns
+
+
+@dataclass(slots=True)
+class Outcome:
+    """All samples of one case, by server label; or the reason why there are none."""
+
+    case: Case
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    failure: str | None = None
+
+    def median(self, figure: str, label: str) -> float:
+        """Median over the rounds of a figure of Sample, by the property's name."""
+        values: list[float] = [getattr(sample, figure) for sample in self.samples[label]]
+        return median(values)
+
+    def cpu_ratios(self, label: str, reference: str) -> list[float]:
+        """CPU per request relative to the reference, round by round: their spread is the noise."""
+        pairs = zip(self.samples[label], self.samples[reference], strict=True)
+        return [mine.cpu_us / other.cpu_us for mine, other in pairs]
+
+
+def run_case(
+    case: Case, launches: tuple[Launch, ...], core: int, rounds: int, seconds: float
+) -> Outcome:
+    """Measure one case on servers of its own; what goes wrong is told in the outcome."""
+    outcome = Outcome(case, {launch.label: [] for launch in launches})
+    try:
+        with ExitStack() as stack:
+            servers = tuple(stack.enter_context(Server(launch, core)) for launch in launches)
+            _rounds(case, servers, rounds, seconds, outcome.samples)
+    except (CaseError, ServerError) as error:
+        outcome.failure = str(error)
+    return outcome
+
+
+def _rounds(
+    case: Case,
+    servers: tuple[Server, ...],
+    rounds: int,
+    seconds: float,
+    samples: dict[str, list[Sample]],
+) -> None:
+    batches = case.batches()
+    sizes = _probe(case, servers, batches[0][0])
+    with ExitStack() as stack:
+        loads = {s.label: stack.enter_context(closing(Load(s.port, CLIENTS))) for s in servers}
+        for server in servers:
+            with _blaming(server):
+                _round(case, server, loads[server.label], batches, sizes[server.label], WARM_UP_S)
+        for number in range(rounds):
+            for server in servers if number % 2 == 0 else reversed(servers):
+                load, size = loads[server.label], sizes[server.label]
+                with _blaming(server):
+                    sample = _round(case, server, load, batches, size, seconds)
+                samples[server.label].append(sample)
+
+
+def _round(
+    case: Case,
+    server: Server,
+    load: Load,
+    batches: list[list[bytes]],
+    size: int,
+    seconds: float,
+) -> Sample:
+    requests = cpu_ns = wall_ns = waited_ns = load_waited_ns = 0
+    started = time.monotonic()
+    while not requests or (
+        case.span is not None
+        and wall_ns < seconds * 1e9
+        and time.monotonic() - started < seconds * MAX_PREPARATION
+    ):
+        case.prepare(server.control)
+        server.settle()
+        feeds = case.feeds(batches)
+        waited, load_waited = server.waited_ns(), waited_ns_of(os.getpid())
+        cpu, wall = server.cpu_ns(), time.monotonic_ns()
+        answered = load.run(
+            feeds,
+            size,
+            lines=case.reply_lines is not None,
+            seconds=seconds if case.span is None else None,
+        )
+        cpu_ns += server.cpu_ns() - cpu
+        wall_ns += time.monotonic_ns() - wall
+        waited_ns += server.waited_ns() - waited
+        load_waited_ns += waited_ns_of(os.getpid()) - load_waited
+        requests += answered * case.pipeline
+    return Sample(requests, cpu_ns, wall_ns, waited_ns, load_waited_ns)
+
+
+def _probe(case: Case, servers: tuple[Server, ...], batch: bytes) -> dict[str, int]:
+    """Ask each server the first batch once; return what its replies measure (see Load.run).
+
+    Replies that do not carry a generated ID have to be the same bytes from every server.
+    """
+    replies: dict[str, bytes] = {}
+    for server in servers:
+        with _blaming(server):
+            case.prepare(server.control)
+            replies[server.label] = server.control.probe(batch, case.pipeline)
+    if case.reply_lines is not None:
+        expected = case.reply_lines * case.pipeline
+        for label, reply in replies.items():
+            if reply.count(b"\n") != expected:
+                raise CaseError(f"{label}: {reply.count(10)} lines of reply, expected {expected}")
+        return dict.fromkeys(replies, expected)
+    if len(set(replies.values())) > 1:
+        raise CaseError(f"the servers differ: {_difference(replies)}")
+    return {label: len(reply) for label, reply in replies.items()}
+
+
+def _difference(replies: dict[str, bytes]) -> str:
+    first, second = list(replies.values())[:2]
+    shared = min(len(first), len(second))
+    at = next((i for i in range(shared) if first[i] != second[i]), shared)
+    start = max(0, at - 20)
+    shown = (f"{label} {raw[start : at + 30]!r}" for label, raw in replies.items())
+    return f"from byte {at} on: {', '.join(shown)}"
+
+
+@contextmanager
+def _blaming(server: Server) -> Iterator[None]:
+    """Turn a failure of a request into a CaseError that names the server."""
+    try:
+        yield
+    except (ReplyError, LoadError, OSError, RuntimeError) as error:
+        server.check_alive()
+        raise CaseError(f"{server.label}: {error}") from error

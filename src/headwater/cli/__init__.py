@@ -1,0 +1,18 @@
+"""The command line: `headwater serve`, `headwater config`, `headwater --version`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its status: 0 done, 1 failed, 2 used wrongly."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["serve"]:
+        # A server starts without loading click, whose parser has no part in it.
+        from headwater.cli.serve import serve
+
+        sys.exit(serve(arguments[1:]))
+    from headwater.cli.group import group
+
+    group(arguments, prog_name="headwater")

@@ -1,0 +1,35 @@
+"""The command table and one module for each family of commands."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_FAMILIES = (
+    "streams",
+    "reading",
+    "groups",
+    "claims",
+    "stream_config",
+    "xinfo",
+    "keys",
+    "expire",
+    "strings",
+    "transactions",
+    "introspection",
+    "connection",
+    "clients",
+    "server_info",
+    "admin",
+    "config_commands",
+    "replication",
+    "slowlog",
+    "latency",
+    "monitor",
+    "debug",
+)
+
+
+def load_all() -> None:
+    """Import every family, so that its commands are bound to their declarations."""
+    for family in _FAMILIES:
+        import_module(f"headwater.commands.{family}")

@@ -1,0 +1,104 @@
+cimport cython
+
+from headwater.commands.groups cimport group_to_write, interval_start
+from headwater.commands.session cimport Session
+from headwater.raw cimport parse_int
+from headwater.resp.reply cimport Reply
+from headwater.resp.request cimport Request
+from headwater.streams.delivery cimport EntryFinder, one_more
+from headwater.streams.group cimport Consumer, Group
+from headwater.streams.ids cimport compare, next_id, parse_span, strict_id, u64
+from headwater.streams.pending cimport PendingEntries
+from headwater.streams.records cimport Records
+from headwater.streams.stream cimport Stream
+
+cdef long long ATTEMPTS_PER_CLAIM
+cdef long long DEFAULT_COUNT
+cdef long long MAX_COUNT
+cdef long long SCAN_BATCH
+
+@cython.locals(ok=bint, value="long long")
+cpdef long long min_idle(Request request, Py_ssize_t i, name) except? -1
+@cython.locals(now_ms="long long", consumer=Consumer)
+cpdef Consumer consumer_of(Session session, Group group, bytes name)
+@cython.locals(records=Records, handle="unsigned int")
+cpdef object write_claimed(
+    Group group, EntryFinder finder, list handles, bint just_id, Reply reply
+)
+
+
+cdef class ClaimOptions:
+    cdef readonly Py_ssize_t behind         # argument behind the last ID
+    cdef readonly bint force, just_id
+    cdef readonly u64 last_ms, last_seq     # LASTID
+    cdef readonly long long retry_count
+    cdef readonly long long time_ms         # delivery time to set
+
+    cpdef u64 count_after(self, u64 count)
+
+
+cpdef bint is_id(Request request, Py_ssize_t i) except -1
+@cython.locals(ok=bint, value="long long")
+cpdef long long claim_argument(Request request, Py_ssize_t i, option) except? -1
+@cython.locals(
+    stream=Stream,
+    group=Group,
+    min_idle_ms="long long",
+    now_ms="long long",
+    options=ClaimOptions,
+    consumer=Consumer,
+    pending=PendingEntries,
+    finder=EntryFinder,
+    claimed=list,
+    i=Py_ssize_t,
+    ms=u64,
+    seq=u64,
+    handle="unsigned int",
+)
+cpdef object xclaim(Session session, Request request, Reply reply)
+@cython.locals(
+    min_idle_ms="long long",
+    ms=u64,
+    seq=u64,
+    count="long long",
+    just_id=bint,
+    i=Py_ssize_t,
+    ok=bint,
+    stream=Stream,
+    group=Group,
+    consumer=Consumer,
+    scan=Scan,
+    deleted_ms=u64,
+    deleted_seq=u64,
+)
+cpdef object xautoclaim(Session session, Request request, Reply reply)
+
+
+cdef class Scan:
+    cdef readonly EntryFinder finder
+    cdef readonly Group group
+    cdef readonly u64 ms, seq
+    cdef readonly list claimed      # handles
+    cdef readonly list deleted      # (ms, seq)
+
+    @cython.locals(
+        pending=PendingEntries,
+        attempts="long long",
+        until_ms="long long",
+        more=bint,
+        batch=list,
+        handle="unsigned int",
+        ms=u64,
+        seq=u64,
+        delivered=u64,
+    )
+    cpdef object run(
+        self,
+        Consumer consumer,
+        long long now_ms,
+        long long min_idle_ms,
+        long long count,
+        bint just_id,
+    )
+    @cython.locals(batch=list)
+    cpdef object _point_at_next(self, bint more)

@@ -1,0 +1,268 @@
+"""Pending entries change their owner: XCLAIM, XAUTOCLAIM."""
+
+from __future__ import annotations
+
+from headwater import errors
+from headwater.commands.blocking import pending_changed
+from headwater.commands.groups import group_to_write, interval_start
+from headwater.commands.session import Session
+from headwater.commands.table import command
+from headwater.raw import parse_int
+from headwater.resp.reply import Reply
+from headwater.resp.request import Request
+from headwater.streams.delivery import EntryFinder, one_more
+from headwater.streams.group import Consumer, Group
+from headwater.streams.ids import compare, next_id, parse_span, strict_id
+from headwater.streams.stream import Stream
+
+ATTEMPTS_PER_CLAIM = 10  # XAUTOCLAIM looks at so many pending entries for each of COUNT
+DEFAULT_COUNT = 100
+MAX_COUNT = 576460752303423487  # of XAUTOCLAIM: Redis's limit on a machine of 64 bits
+SCAN_BATCH = 512
+_NOT_GIVEN = -1
+
+
+def min_idle(request: Request, i: int, name: str) -> int:
+    """Argument `i` as the idle time (ms) that an entry must have; below 0 is 0."""
+    ok, value = parse_int(request.buf, request.start(i), request.length(i))
+    if not ok:
+        raise errors.CLAIM_MIN_IDLE.error(name)
+    return max(0, value)
+
+
+def consumer_of(session: Session, group: Group, name: bytes) -> Consumer:
+    """The consumer who claims, made if need be, and seen now."""
+    now_ms = session.state.clock.now_ms
+    consumer = group.consumer(name)
+    if consumer is None:
+        consumer = group.create_consumer(name, now_ms)
+        session.database.keyspace.dirty += 1
+    consumer.seen_ms = now_ms
+    return consumer
+
+
+def write_claimed(
+    group: Group, finder: EntryFinder, handles: list[int], just_id: bool, reply: Reply
+) -> None:
+    """Write the array of claimed entries, or of their IDs."""
+    records = group.pending.records
+    reply.array(len(handles))
+    for handle in handles:
+        if just_id:
+            reply.stream_id(records.ms(handle), records.seq(handle))
+        else:
+            finder.find(records.ms(handle), records.seq(handle))
+            finder.write(reply)
+
+
+# --- XCLAIM ---
+
+
+class ClaimOptions:
+    """The IDs and options of XCLAIM, from argument 5 on.
+
+    IDs end at the first argument that is none. `time_ms`: the delivery time to set.
+    """
+
+    __slots__ = ("behind", "force", "just_id", "last_ms", "last_seq", "retry_count", "time_ms")
+
+    def __init__(self, request: Request, now_ms: int) -> None:
+        self.force = False
+        self.just_id = False
+        self.last_ms = 0
+        self.last_seq = 0
+        self.retry_count = _NOT_GIVEN
+        self.time_ms = now_ms
+        i = 5
+        while i < request.argc and is_id(request, i):
+            i += 1
+        self.behind = i
+        while i < request.argc:
+            more = i + 1 < request.argc
+            if request.text_equals(i, b"FORCE"):
+                self.force = True
+            elif request.text_equals(i, b"JUSTID"):
+                self.just_id = True
+            elif more and request.text_equals(i, b"IDLE"):
+                i += 1
+                idle_ms = claim_argument(request, i, "IDLE")
+                self.time_ms = now_ms - idle_ms if 0 <= idle_ms <= now_ms else now_ms
+            elif more and request.text_equals(i, b"TIME"):
+                i += 1
+                time_ms = claim_argument(request, i, "TIME")
+                self.time_ms = time_ms if 0 <= time_ms <= now_ms else now_ms
+            elif more and request.text_equals(i, b"RETRYCOUNT"):
+                i += 1
+                self.retry_count = claim_argument(request, i, "RETRYCOUNT")
+            elif more and request.text_equals(i, b"LASTID"):
+                i += 1
+                self.last_ms, self.last_seq = strict_id(request, i, 0)
+            else:
+                raise errors.XCLAIM_OPTION.error(request.arg(i))
+            i += 1
+
+    def count_after(self, count: int) -> int:
+        """The delivery count of an entry that had `count` deliveries."""
+        if self.retry_count >= 0:
+            return self.retry_count
+        return count if self.just_id else one_more(count)
+
+
+def is_id(request: Request, i: int) -> bool:
+    ok, _, _ = parse_span(request.buf, request.start(i), request.length(i), 0)
+    return ok
+
+
+def claim_argument(request: Request, i: int, option: str) -> int:
+    ok, value = parse_int(request.buf, request.start(i), request.length(i))
+    if not ok:
+        raise errors.XCLAIM_ARGUMENT.error(option)
+    return value
+
+
+@command("XCLAIM")
+def xclaim(session: Session, request: Request, reply: Reply) -> None:
+    """XCLAIM key group consumer min-idle-time id [id ...] [options], as Redis 8.10."""
+    stream, group = group_to_write(session, request)
+    min_idle_ms = min_idle(request, 4, "XCLAIM")
+    now_ms = session.state.clock.now_ms
+    options = ClaimOptions(request, now_ms)
+    if compare(options.last_ms, options.last_seq, group.last_ms, group.last_seq) > 0:
+        group.set_position(options.last_ms, options.last_seq, group.entries_read)
+        session.database.keyspace.dirty += 1
+    consumer = consumer_of(session, group, request.arg(3))
+    pending = group.pending
+    finder = EntryFinder(stream)
+    claimed: list[int] = []
+    for i in range(5, options.behind):
+        ms, seq = strict_id(request, i, 0)
+        handle = pending.find(ms, seq)
+        if not finder.find(ms, seq):
+            if handle != 0:
+                pending.remove(handle)
+                session.database.keyspace.dirty += 1
+            continue
+        if handle == 0:
+            if not options.force:
+                continue
+            handle = pending.add(ms, seq, consumer.number, options.time_ms, 1)
+        elif (
+            pending.records.owner(handle) != 0
+            and min_idle_ms > 0
+            and now_ms - pending.records.time(handle) < min_idle_ms
+        ):
+            continue
+        pending.assign(
+            handle,
+            consumer.number,
+            options.time_ms,
+            options.count_after(pending.records.count(handle)),
+        )
+        claimed.append(handle)
+    if claimed:
+        consumer.active_ms = now_ms
+        session.database.keyspace.dirty += len(claimed)
+        if options.time_ms < now_ms:
+            pending_changed(session.database, request.arg(1))
+    write_claimed(group, finder, claimed, options.just_id, reply)
+
+
+# --- XAUTOCLAIM ---
+
+
+@command("XAUTOCLAIM")
+def xautoclaim(session: Session, request: Request, reply: Reply) -> None:
+    """XAUTOCLAIM key group consumer min-idle-time start [COUNT n] [JUSTID].
+
+    Replies with where to go on (0-0: everything was looked at), what was claimed, and the IDs
+    whose data is deleted, which are pending no more.
+    """
+    min_idle_ms = min_idle(request, 4, "XAUTOCLAIM")
+    ms, seq = interval_start(request, 5)
+    count = DEFAULT_COUNT
+    just_id = False
+    i = 6
+    while i < request.argc:
+        if i + 1 < request.argc and request.text_equals(i, b"COUNT"):
+            ok, count = parse_int(request.buf, request.start(i + 1), request.length(i + 1))
+            if not ok or count < 1 or count > MAX_COUNT:
+                raise errors.XAUTOCLAIM_COUNT.error()
+            i += 2
+        elif request.text_equals(i, b"JUSTID"):
+            just_id = True
+            i += 1
+        else:
+            raise errors.SYNTAX.error()
+    stream, group = group_to_write(session, request)
+    consumer = consumer_of(session, group, request.arg(3))
+    scan = Scan(stream, group, ms, seq)
+    scan.run(consumer, session.state.clock.now_ms, min_idle_ms, count, just_id)
+    session.database.keyspace.dirty += len(scan.claimed) + len(scan.deleted)
+    reply.array(3)
+    reply.stream_id(scan.ms, scan.seq)
+    write_claimed(group, scan.finder, scan.claimed, just_id, reply)
+    reply.array(len(scan.deleted))
+    for deleted_ms, deleted_seq in scan.deleted:
+        reply.stream_id(deleted_ms, deleted_seq)
+
+
+class Scan:
+    """XAUTOCLAIM's way through the pending entries in order of ID, from `ms`-`seq` on.
+
+    After `run`, `ms`-`seq` is the next pending ID that was not looked at, or 0-0.
+    """
+
+    __slots__ = ("claimed", "deleted", "finder", "group", "ms", "seq")
+
+    def __init__(self, stream: Stream, group: Group, ms: int, seq: int) -> None:
+        self.finder = EntryFinder(stream)
+        self.group = group
+        self.ms = ms
+        self.seq = seq
+        self.claimed: list[int] = []
+        self.deleted: list[tuple[int, int]] = []
+
+    def run(
+        self, consumer: Consumer, now_ms: int, min_idle_ms: int, count: int, just_id: bool
+    ) -> None:
+        """Claim at most `count` entries; deleted ones that are found count too."""
+        pending = self.group.pending
+        attempts = ATTEMPTS_PER_CLAIM * count
+        until_ms = now_ms - min_idle_ms
+        more = True
+        while more and attempts > 0 and count > 0:
+            batch = pending.handles_from(self.ms, self.seq, min(attempts, count + 16, SCAN_BATCH))
+            if not batch:
+                break
+            for handle in batch:
+                if count == 0:
+                    break
+                attempts -= 1
+                ms = pending.records.ms(handle)
+                seq = pending.records.seq(handle)
+                more, self.ms, self.seq = next_id(ms, seq)
+                if not self.finder.find(ms, seq):
+                    pending.remove(handle)
+                    self.deleted.append((ms, seq))
+                    count -= 1
+                elif pending.records.time(handle) <= until_ms:
+                    delivered = pending.records.count(handle)
+                    pending.assign(
+                        handle,
+                        consumer.number,
+                        now_ms,
+                        delivered if just_id else one_more(delivered),
+                    )
+                    self.claimed.append(handle)
+                    consumer.active_ms = now_ms
+                    count -= 1
+        self._point_at_next(more)
+
+    def _point_at_next(self, more: bool) -> None:
+        batch = self.group.pending.handles_from(self.ms, self.seq, 1) if more else []
+        if batch:
+            self.ms = self.group.pending.records.ms(batch[0])
+            self.seq = self.group.pending.records.seq(batch[0])
+        else:
+            self.ms = 0
+            self.seq = 0

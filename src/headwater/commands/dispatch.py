@@ -1,0 +1,186 @@
+"""From a request to its reply: find the command, check, call, count, wake whom it served.
+
+`execute` is the one entrance for a client's request; `call` runs a command whose checks are
+done, which EXEC does for what was queued.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from headwater import errors
+from headwater.commands.blocking import serve_ready
+from headwater.commands.flags import (
+    ADMIN,
+    DENYOOM,
+    NO_AUTH,
+    NO_MULTI,
+    PROTECTED,
+    SKIP_MONITOR,
+    SKIP_SLOWLOG,
+    WRITE,
+)
+from headwater.commands.session import REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Session
+from headwater.commands.state import NOT_PAUSED, PAUSED_ALL, ServerState
+from headwater.commands.table import Command
+from headwater.raw import monotonic_us
+from headwater.resp.reply import Reply
+from headwater.resp.request import Request
+
+DONE, WAITS, POSTPONED = 0, 1, 2
+"""The reply is written; the command waits and `session.blocked` says for what; CLIENT PAUSE
+holds the request back, and it must be given again after `resume`."""
+
+_QUOTED_ARGUMENTS_BYTES = 128
+_CLOCK_US = 1000
+_log = logging.getLogger("headwater")
+
+
+def execute(session: Session, request: Request, reply: Reply) -> int:
+    """Run one request of a client and write its reply; returns DONE, WAITS or POSTPONED."""
+    state = session.state
+    parts, pos = reply.part_count(), reply.pos
+    name = request.arg(0)
+    command = state.table.lookup(name)
+    container = None
+    if command is not None and command.subcommands is not None and request.argc > 1:
+        container = command
+        command = container.subcommand(request.arg(1))
+    refusal = _refusal(session, request, command, container)
+    if refusal is not None:
+        _refuse(session, command, reply, refusal)
+    elif state.paused != NOT_PAUSED and _held_back(session, state, command):
+        if not session.postponed:
+            session.postponed = True
+            state.postponed.append(session)
+        return POSTPONED
+    elif session.transaction is not None and not session.transaction.runs_now(command):
+        session.transaction.queue(command, request)
+        reply.raw_bytes(b"+QUEUED\r\n")
+    else:
+        session.last_command = command.name
+        state.keyspace.touch = not session.no_touch
+        call(session, command, request, reply)
+        if state.keyspace.ready:
+            serve_ready(state)
+    session.commands_processed += 1
+    if session.reply_mode != REPLY_ON:
+        _keep_silent(session, reply, parts, pos)
+    return DONE if session.blocked is None else WAITS
+
+
+def call(session: Session, command: Command, request: Request, reply: Reply) -> None:
+    """Run a command whose checks are done; an error it raises becomes the reply."""
+    state = session.state
+    parts, pos = reply.part_count(), reply.pos
+    start = monotonic_us()
+    try:
+        command.handler(session, request, reply)
+    except errors.CommandError as error:
+        reply.rewind(parts, pos)
+        reply.error(error.text)
+        state.count_error(error.text)
+        command.failed_calls += 1
+    except Exception:
+        _log.exception("the command '%s' failed unexpectedly", command.name.decode())
+        state.unexpected_errors += 1
+        reply.rewind(parts, pos)
+        text = errors.INTERNAL.text(command.name)
+        reply.error(text)
+        state.count_error(text)
+        command.failed_calls += 1
+    took = monotonic_us() - start
+    command.observe(took)
+    state.commands_processed += 1
+    if took >= _CLOCK_US:
+        state.clock.refresh()
+    if state.monitors and not command.flags & (SKIP_MONITOR | ADMIN):
+        _feed_monitors(session, request, reply)
+    if took >= state.slow_us and state.slow_us >= 0 and not command.flags & SKIP_SLOWLOG:
+        state.slowlog.record(session, request, took, state.clock.now_ms)
+    if state.latency_threshold_ms and took >= 1000 * state.latency_threshold_ms:
+        state.latency.record(b"command", state.clock.now_ms, took // 1000)
+
+
+def _refusal(
+    session: Session, request: Request, command: Command | None, container: Command | None
+) -> bytes | None:
+    """The error reply that the request gets without being run, or None."""
+    if command is None:
+        if container is not None:
+            return errors.UNKNOWN_SUBCOMMAND.text(
+                request.arg(1)[:_QUOTED_ARGUMENTS_BYTES], container.name.upper()
+            )
+        return _unknown_command(request)
+    if not command.accepts(request.argc) or command.handler is None:
+        return errors.WRONG_ARITY.text(command.name)
+    if not session.authenticated and not command.flags & NO_AUTH:
+        return errors.NO_AUTH.text()
+    if command.flags & PROTECTED and not _debug_allowed(session):
+        return errors.DEBUG_DISABLED.text()
+    if command.flags & NO_MULTI and session.transaction is not None:
+        return errors.NOT_IN_TRANSACTION.text()
+    return None
+
+
+def _unknown_command(request: Request) -> bytes:
+    quoted = ""
+    for i in range(1, request.argc):
+        if len(quoted) >= _QUOTED_ARGUMENTS_BYTES:
+            break
+        left = _QUOTED_ARGUMENTS_BYTES - len(quoted)
+        quoted += f"'{request.arg(i)[:left].decode('latin-1')}' "
+    return errors.UNKNOWN_COMMAND.text(request.arg(0)[:_QUOTED_ARGUMENTS_BYTES], quoted)
+
+
+def _debug_allowed(session: Session) -> bool:
+    local = session.is_unix or session.address.startswith(("127.", "[::1]"))
+    return session.state.config.allows("enable-debug-command", local)
+
+
+def _refuse(session: Session, command: Command | None, reply: Reply, text: bytes) -> None:
+    if command is not None and command.name == b"exec":
+        # An EXEC that is refused ends the transaction too, or the client would be stuck in it.
+        from headwater.commands.transactions import abandon
+
+        abandon(session)
+        text = errors.EXEC_REFUSED.text(text.removeprefix(b"ERR "))
+    reply.error(text)
+    session.state.count_error(text)
+    if command is not None:
+        command.rejected_calls += 1
+    if session.transaction is not None:
+        session.transaction.fail()
+
+
+def _held_back(session: Session, state: ServerState, command: Command) -> bool:
+    """Tell whether CLIENT PAUSE holds this command back."""
+    if state.clock.now_ms >= state.paused_until_ms:
+        return False
+    if command.name == b"client|unpause" or command.name == b"client|pause":
+        return False
+    if state.paused == PAUSED_ALL:
+        return True
+    if command.flags & (WRITE | DENYOOM):
+        return True
+    if command.name == b"exec" and session.transaction is not None:
+        return bool(session.transaction.writes())
+    return False
+
+
+def _keep_silent(session: Session, reply: Reply, parts: int, pos: int) -> None:
+    """Drop the reply as CLIENT REPLY wants it."""
+    if session.reply_mode == REPLY_SKIP_NEXT:
+        session.reply_mode = REPLY_SKIP
+        reply.rewind(parts, pos)
+    elif session.reply_mode == REPLY_SKIP:
+        session.reply_mode = REPLY_ON
+        reply.rewind(parts, pos)
+    elif session.reply_mode == REPLY_OFF:
+        reply.rewind(parts, pos)
+
+
+def _feed_monitors(session: Session, request: Request, reply: Reply) -> None:
+    from headwater.commands.monitor import feed
+
+    feed(session, request, reply)

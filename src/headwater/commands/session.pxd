@@ -1,0 +1,38 @@
+from headwater.commands.state cimport ServerState
+from headwater.keyspace.database cimport Database
+from headwater.keyspace.waiters cimport Blocked
+from headwater.resp.reply cimport Reply
+
+
+cdef class Session:
+    cdef public ServerState state
+    cdef public unsigned long long id
+    cdef public Database database
+    cdef public bint resp3
+    cdef public bint authenticated
+    cdef public bytes user
+    cdef public bytes name
+    cdef public bytes library_name, library_version
+    cdef public str address, local_address
+    cdef public bint is_unix
+    cdef public long long connected_ms
+    cdef public long long last_ms           # when it last sent something
+    cdef public bytes last_command          # full name of it
+    cdef public long long commands_processed
+    cdef public long long read_bytes, written_bytes
+    cdef public object transaction          # None outside of MULTI
+    cdef public object watching             # None when nothing is watched
+    cdef public Blocked blocked             # None when not waiting
+    cdef public bint deny_blocking          # inside EXEC or a script
+    cdef public int reply_mode              # CLIENT REPLY
+    cdef public bint is_monitor
+    cdef public bint no_evict, no_touch
+    cdef public bint postponed              # held back by CLIENT PAUSE, and in state.postponed
+    cdef public bint close_after_reply
+
+    cpdef object send(self, Reply reply)
+    cpdef object resume(self)
+    cpdef object close(self)
+    cpdef Py_ssize_t input_bytes(self) except? -1
+    cpdef Py_ssize_t output_bytes(self) except? -1
+    cpdef int descriptor(self) except? -2

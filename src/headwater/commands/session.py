@@ -1,0 +1,111 @@
+"""One client's state, without a socket.
+
+The server's connection and the embedded API are both sessions: they differ in how a reply
+leaves (`send`) and how the rest of a pipeline goes on after a wait (`resume`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headwater.keyspace.database import Database
+from headwater.resp.reply import Reply
+
+if TYPE_CHECKING:
+    from headwater.commands.state import ServerState
+    from headwater.keyspace.waiters import Blocked
+
+REPLY_ON, REPLY_OFF, REPLY_SKIP, REPLY_SKIP_NEXT = 0, 1, 2, 3
+
+
+class Session:
+    """A client, from when it connects until it is gone.
+
+    `transaction` is the queue of a MULTI, `watching` the watch of a WATCH; both belong to
+    commands/transactions.py. `blocked` is set while a command waits. Times are unix ms.
+    """
+
+    __slots__ = (
+        "address",
+        "authenticated",
+        "blocked",
+        "close_after_reply",
+        "commands_processed",
+        "connected_ms",
+        "database",
+        "deny_blocking",
+        "id",
+        "is_monitor",
+        "is_unix",
+        "last_command",
+        "last_ms",
+        "library_name",
+        "library_version",
+        "local_address",
+        "name",
+        "no_evict",
+        "no_touch",
+        "postponed",
+        "read_bytes",
+        "reply_mode",
+        "resp3",
+        "state",
+        "transaction",
+        "user",
+        "watching",
+        "written_bytes",
+    )
+
+    def __init__(self, state: ServerState) -> None:
+        self.state = state
+        self.id = state.next_client_id()
+        self.database: Database = state.keyspace.databases[0]
+        self.resp3 = False
+        self.authenticated = not state.password
+        self.user = b"default"
+        self.name = b""
+        self.library_name = b""
+        self.library_version = b""
+        self.address = ""
+        self.local_address = ""
+        self.is_unix = False
+        self.connected_ms = state.clock.now_ms
+        self.last_ms = state.clock.now_ms
+        self.last_command = b""
+        self.commands_processed = 0
+        self.read_bytes = 0
+        self.written_bytes = 0
+        self.transaction: Any = None
+        self.watching: Any = None
+        self.blocked: Blocked | None = None
+        self.deny_blocking = False
+        self.reply_mode = REPLY_ON
+        self.is_monitor = False
+        self.no_evict = False
+        self.no_touch = False
+        self.postponed = False
+        self.close_after_reply = False
+
+    def send(self, reply: Reply) -> None:
+        """Take everything out of `reply` and let it go to the client, now or when it can."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Go on with the requests that came behind one that waited."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the session at once; what was not sent is not sent."""
+        raise NotImplementedError
+
+    def input_bytes(self) -> int:
+        """Bytes received and not yet executed."""
+        return 0
+
+    def output_bytes(self) -> int:
+        """Bytes of replies not yet taken by the socket."""
+        return 0
+
+    def descriptor(self) -> int:
+        """The socket's file descriptor, or -1."""
+        return -1

@@ -1,0 +1,275 @@
+"""Connections: protocol, authentication, names, clients.
+
+The facts are those of Redis 8.10; `headwater.commands.grammar` explains `arguments`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from headwater.commands.flags import ADMIN, ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
+from headwater.commands.spec.model import Spec
+
+_spec = partial(Spec, group="connection")
+
+CONNECTION: tuple[Spec, ...] = (
+    _spec(
+        name="AUTH",
+        arity=-2,
+        flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
+        categories=("connection",),
+        since="1.0.0",
+        summary="Authenticate the connection.",
+        complexity="O(N) for N passwords of the user.",
+        history=(("6.0.0", "A user's name before the password."),),
+        arguments="[username@6.0.0] password",
+    ),
+    _spec(
+        name="CLIENT",
+        arity=-2,
+        since="2.4.0",
+        summary="Commands about connections.",
+        complexity="Depends on the subcommand.",
+    ),
+    _spec(
+        name="CLIENT GETNAME",
+        arity=2,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="2.6.9",
+        summary="Return the connection's name.",
+        complexity="O(1)",
+    ),
+    _spec(
+        name="CLIENT HELP",
+        arity=2,
+        flags=LOADING | STALE,
+        categories=("connection",),
+        since="5.0.0",
+        summary="List the subcommands.",
+        complexity="O(1)",
+    ),
+    _spec(
+        name="CLIENT ID",
+        arity=2,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="5.0.0",
+        summary="Return the connection's ID.",
+        complexity="O(1)",
+    ),
+    _spec(
+        name="CLIENT INFO",
+        arity=2,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="6.2.0",
+        summary="Describe this connection.",
+        complexity="O(1)",
+        tips=("nondeterministic_output",),
+    ),
+    _spec(
+        name="CLIENT KILL",
+        arity=-3,
+        flags=ADMIN | NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="2.4.0",
+        summary="Close connections.",
+        complexity="O(N) for N connections.",
+        history=(
+            ("2.8.12", "Filters, ID among them."),
+            ("3.2.0", "The type master."),
+            ("5.0.0", "The type replica, which slave still means too."),
+            ("6.2.0", "Filter LADDR."),
+            ("7.4.0", "Filter MAXAGE."),
+        ),
+        arguments="""
+            filter=<old-format"ip:port"!2.8.12 | new-format=<[ID client-id:integer@2.8.12] |
+            [TYPE client-type=<NORMAL | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0
+            | PUBSUB>@2.8.12] | [USER username] | [ADDR addr"ip:port"] |
+            [LADDR laddr"ip:port"@6.2.0] | [SKIPME skipme=<YES | NO>] |
+            [MAXAGE maxage:integer@7.4.0]>...>
+        """,
+    ),
+    _spec(
+        name="CLIENT LIST",
+        arity=-2,
+        flags=ADMIN | NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="2.4.0",
+        summary="Describe all connections, or some.",
+        complexity="O(N) for N connections.",
+        history=(
+            ("2.8.12", "Field id."),
+            ("5.0.0", "Filter TYPE."),
+            ("6.0.0", "Field user."),
+            ("6.2.0", "Fields argv-mem, tot-mem, laddr and redir; filter ID."),
+            ("7.0.0", "Fields resp, multi-mem, rbs and rbp."),
+            ("7.0.3", "Field ssub."),
+            ("7.2.0", "Fields lib-name and lib-ver."),
+            ("7.4.0", "Field watch."),
+            ("8.0.0", "Field io-thread."),
+        ),
+        tips=("nondeterministic_output",),
+        arguments="""
+            [TYPE client-type=<NORMAL | MASTER | REPLICA | PUBSUB>@5.0.0]
+            [ID client-id:integer...@6.2.0]
+        """,
+    ),
+    _spec(
+        name="CLIENT NO-EVICT",
+        arity=3,
+        flags=ADMIN | NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="7.0.0",
+        summary="Spare this connection when connections are closed to save memory.",
+        complexity="O(1)",
+        arguments="enabled=<ON | OFF>",
+    ),
+    _spec(
+        name="CLIENT NO-TOUCH",
+        arity=3,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="7.2.0",
+        summary="Let this connection's commands leave keys' time of last use as it is.",
+        complexity="O(1)",
+        arguments="enabled=<ON | OFF>",
+    ),
+    _spec(
+        name="CLIENT PAUSE",
+        arity=-3,
+        flags=ADMIN | NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="3.0.0",
+        summary="Hold back all commands, or those that write, for some time.",
+        complexity="O(1)",
+        history=(("6.2.0", "Modes WRITE and ALL."),),
+        arguments="timeout:integer [mode=<WRITE | ALL>@6.2.0]",
+    ),
+    _spec(
+        name="CLIENT REPLY",
+        arity=3,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="3.2.0",
+        summary="Switch replies to this connection off, on, or off for one command.",
+        complexity="O(1)",
+        arguments="action=<ON | OFF | SKIP>",
+    ),
+    _spec(
+        name="CLIENT SETINFO",
+        arity=4,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="7.2.0",
+        summary="Set the name or version of the client library.",
+        complexity="O(1)",
+        tips=(
+            "request_policy:all_nodes",
+            "response_policy:all_succeeded",
+        ),
+        arguments="attr=<LIB-NAME libname | LIB-VER libver>",
+    ),
+    _spec(
+        name="CLIENT SETNAME",
+        arity=3,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="2.6.9",
+        summary="Name the connection.",
+        complexity="O(1)",
+        tips=(
+            "request_policy:all_nodes",
+            "response_policy:all_succeeded",
+        ),
+        arguments="connection-name",
+    ),
+    _spec(
+        name="CLIENT UNBLOCK",
+        arity=-3,
+        flags=ADMIN | NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="5.0.0",
+        summary="Wake a connection that waits in a blocking command.",
+        complexity="O(1)",
+        arguments="client-id:integer [unblock-type=<TIMEOUT | ERROR>]",
+    ),
+    _spec(
+        name="CLIENT UNPAUSE",
+        arity=2,
+        flags=ADMIN | NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="6.2.0",
+        summary="End CLIENT PAUSE.",
+        complexity="O(N) for N paused connections.",
+    ),
+    _spec(
+        name="ECHO",
+        arity=2,
+        flags=LOADING | STALE | FAST,
+        categories=("connection",),
+        since="1.0.0",
+        summary="Return the given string.",
+        complexity="O(1)",
+        arguments="message",
+    ),
+    _spec(
+        name="HELLO",
+        arity=-1,
+        flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
+        categories=("connection",),
+        since="6.0.0",
+        summary="Choose the protocol version, authenticate, set a name; describe the server.",
+        complexity="O(1)",
+        history=(("6.2.0", "Without arguments, only the description."),),
+        arguments="""
+            [arguments=(protover:integer [AUTH auth=(username password)] [SETNAME clientname])]
+        """,
+    ),
+    _spec(
+        name="PING",
+        arity=-1,
+        flags=FAST,
+        categories=("connection",),
+        since="1.0.0",
+        summary="Return PONG, or the given string.",
+        complexity="O(1)",
+        tips=(
+            "request_policy:all_shards",
+            "response_policy:all_succeeded",
+        ),
+        arguments="[message]",
+    ),
+    _spec(
+        name="QUIT",
+        arity=-1,
+        flags=ALLOW_BUSY | NOSCRIPT | LOADING | STALE | FAST | NO_AUTH,
+        categories=("connection",),
+        since="1.0.0",
+        summary="Close the connection.",
+        complexity="O(1)",
+        doc_flags=("deprecated",),
+        deprecated_since="7.2.0",
+        replaced_by="closing the connection",
+    ),
+    _spec(
+        name="RESET",
+        arity=1,
+        flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
+        categories=("connection",),
+        since="6.2.0",
+        summary="Put the connection back to how it began.",
+        complexity="O(1)",
+    ),
+    _spec(
+        name="SELECT",
+        arity=2,
+        flags=LOADING | STALE | FAST,
+        categories=("connection",),
+        since="1.0.0",
+        summary="Change the connection's database.",
+        complexity="O(1)",
+        arguments="index:integer",
+    ),
+)

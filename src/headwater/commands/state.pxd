@@ -1,0 +1,42 @@
+from headwater.clock cimport Clock
+from headwater.commands.table cimport CommandTable
+from headwater.keyspace.database cimport Keyspace
+from headwater.keyspace.waiters cimport Waiters
+from headwater.resp.reply cimport Reply
+
+
+cdef class ServerState:
+    cdef public Clock clock
+    cdef public Keyspace keyspace
+    cdef public CommandTable table
+    cdef public object config
+    cdef public Waiters waiters
+    cdef public object slowlog
+    cdef public object latency
+    cdef public object server
+    cdef public dict clients                # id -> Session
+    cdef public unsigned long long last_client_id
+    cdef public bytes password              # requirepass; empty: none
+    cdef public list monitors
+    cdef public int paused                  # CLIENT PAUSE
+    cdef public long long paused_until_ms
+    cdef public list postponed              # sessions with a request that the pause holds back
+    cdef public Reply wake_reply            # where the replies of woken sessions are written
+    cdef public str run_id
+    cdef public long long started_ms
+    # Settings.
+    cdef public long long node_max_entries, node_max_bytes
+    cdef public long long idmp_duration_s, idmp_maxsize
+    cdef public long long slow_us           # slowlog-log-slower-than; -1: off
+    cdef public long long latency_threshold_ms
+    # Statistics.
+    cdef public long long blocked_clients
+    cdef public long long commands_processed
+    cdef public long long connections_received, rejected_connections
+    cdef public long long read_bytes, written_bytes
+    cdef public long long error_replies, unexpected_errors
+    cdef public dict error_statistics       # code -> times
+
+    cpdef object reset_statistics(self)
+    cpdef unsigned long long next_client_id(self) noexcept
+    cpdef object count_error(self, bytes text)

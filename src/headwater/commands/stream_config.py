@@ -1,0 +1,130 @@
+"""What is set on a stream as a whole: XCFGSET, XIDMPRECORD, XSETID."""
+
+from __future__ import annotations
+
+from headwater import errors
+from headwater.commands.session import Session
+from headwater.commands.streams import stream_to_write
+from headwater.commands.table import command
+from headwater.resp.reply import Reply
+from headwater.resp.request import Request
+from headwater.streams.group import UNKNOWN
+from headwater.streams.idmp import (
+    MAX_DURATION_S,
+    MAX_MAXSIZE,
+    MIN_DURATION_S,
+    MIN_MAXSIZE,
+    Idmp,
+)
+from headwater.streams.ids import compare, strict_id
+from headwater.streams.stream import Stream
+
+
+@command("XCFGSET")
+def xcfgset(session: Session, request: Request, reply: Reply) -> None:
+    key = request.arg(1)
+    stream = _stream(session, key)
+    if request.argc == 2:
+        raise errors.XCFGSET_NOTHING.error()
+    duration_s = maxsize = 0
+    i = 2
+    while i < request.argc:
+        if i + 1 == request.argc:
+            raise errors.SYNTAX.error()
+        if request.text_equals(i, b"IDMP-DURATION"):
+            duration_s = request.integer(i + 1)
+            if not MIN_DURATION_S <= duration_s <= MAX_DURATION_S:
+                raise errors.XCFGSET_DURATION.error(MIN_DURATION_S, MAX_DURATION_S)
+        elif request.text_equals(i, b"IDMP-MAXSIZE"):
+            maxsize = request.integer(i + 1)
+            if not MIN_MAXSIZE <= maxsize <= MAX_MAXSIZE:
+                raise errors.XCFGSET_MAXSIZE.error(MIN_MAXSIZE, MAX_MAXSIZE)
+        else:
+            raise errors.SYNTAX.error()
+        i += 2
+    idmp = _idmp(session, stream)
+    idmp.configure(duration_s or idmp.duration_s, maxsize or idmp.maxsize)
+    session.database.signal_modified(key)
+    reply.ok()
+
+
+@command("XIDMPRECORD")
+def xidmprecord(session: Session, request: Request, reply: Reply) -> None:
+    key, pid, iid = request.arg(1), request.arg(2), request.arg(3)
+    if not pid or not iid:
+        raise errors.XIDMPRECORD_EMPTY.error()
+    ms, seq = strict_id(request, 4, 0)
+    stream = _stream(session, key)
+    if not stream.contains(ms, seq):
+        raise errors.XIDMPRECORD_NO_ENTRY.error()
+    now_ms = session.state.clock.now_ms
+    idmp = _idmp(session, stream)
+    found, found_ms, found_seq = idmp.lookup(pid, iid, now_ms)
+    if not found:
+        idmp.record(pid, iid, ms, seq, now_ms)
+        session.database.signal_modified(key)
+    elif compare(found_ms, found_seq, ms, seq) != 0:
+        raise errors.XIDMPRECORD_OTHER_ENTRY.error()
+    reply.ok()
+
+
+@command("XSETID")
+def xsetid(session: Session, request: Request, reply: Reply) -> None:
+    key = request.arg(1)
+    ms, seq = strict_id(request, 2, 0)
+    entries_added = -1
+    deleted_ms = deleted_seq = 0
+    i = 3
+    while i < request.argc:
+        if request.text_equals(i, b"ENTRIESADDED") and i + 1 < request.argc:
+            entries_added = request.integer(i + 1)
+            if entries_added < 0:
+                raise errors.XSETID_ENTRIES_ADDED_NEGATIVE.error()
+        elif request.text_equals(i, b"MAXDELETEDID") and i + 1 < request.argc:
+            deleted_ms, deleted_seq = strict_id(request, i + 1, 0)
+            if compare(ms, seq, deleted_ms, deleted_seq) < 0:
+                raise errors.XSETID_BELOW_GIVEN_DELETED.error()
+        else:
+            raise errors.SYNTAX.error()
+        i += 2
+    stream = _stream(session, key)
+    if compare(ms, seq, stream.max_deleted_ms, stream.max_deleted_seq) < 0:
+        raise errors.XSETID_BELOW_DELETED.error()
+    if stream.length > 0:
+        block = stream.blocks[-1]
+        if compare(ms, seq, block.last_ms, block.last_seq) < 0:
+            raise errors.XSETID_BELOW_LAST_ENTRY.error()
+        if -1 < entries_added < stream.length:
+            raise errors.XSETID_ENTRIES_ADDED_LOW.error()
+    stream.last_ms, stream.last_seq = ms, seq
+    if entries_added != -1:
+        _set_entries_added(stream, entries_added)
+    if deleted_ms != 0 or deleted_seq != 0:
+        stream.max_deleted_ms, stream.max_deleted_seq = deleted_ms, deleted_seq
+    session.database.signal_modified(key)
+    reply.ok()
+
+
+def _stream(session: Session, key: bytes) -> Stream:
+    """The stream to change, or raises."""
+    stream = stream_to_write(session.database, key)
+    if stream is None:
+        raise errors.NO_SUCH_KEY.error()
+    return stream
+
+
+def _idmp(session: Session, stream: Stream) -> Idmp:
+    """The stream's window of idempotent IDs, from now on its own."""
+    if stream.idmp is None:
+        stream.idmp = Idmp(session.state.idmp_duration_s, session.state.idmp_maxsize)
+    return stream.idmp
+
+
+def _set_entries_added(stream: Stream, entries_added: int) -> None:
+    """Set the counter; no group has read more than was added."""
+    stream.entries_added = entries_added
+    if stream.groups is None:
+        return
+    for group in stream.groups.values():
+        if group.entries_read != UNKNOWN and group.entries_read > entries_added:
+            group.entries_read = entries_added

@@ -1,0 +1,93 @@
+"""The engine: keyspace, commands and their settings put together, without sockets.
+
+Whoever drives it (the server, an embedding program) gives it sessions, calls `run_due` when
+`next_ms` says so, and `tick` ten times a second.
+"""
+
+from __future__ import annotations
+
+from headwater.clock import Clock
+from headwater.commands import load_all
+from headwater.commands.blocking import serve_due, serve_ready
+from headwater.commands.latency import LatencyMonitor
+from headwater.commands.slowlog import Slowlog
+from headwater.commands.state import ServerState
+from headwater.commands.table import CommandTable
+from headwater.config import Config
+from headwater.keyspace.database import Keyspace
+from headwater.keyspace.waiters import Waiters
+
+EXPIRE_AT_ONCE = 1000
+FREE_AT_ONCE = 500
+"""Keys expired, and units of buried values freed, before other work gets its turn."""
+
+
+class Engine:
+    """One store. `state` is what its sessions share; `config` may change while it runs."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        load_all()
+        self.config = config
+        self.clock = clock or Clock()
+        self.keyspace = Keyspace(self.clock, config.get_int("databases"))
+        self.waiters = Waiters()
+        self.keyspace.waiters = self.waiters
+        self.slowlog = Slowlog()
+        self.latency = LatencyMonitor()
+        self.state = ServerState(
+            self.clock,
+            self.keyspace,
+            CommandTable(),
+            config,
+            self.waiters,
+            self.slowlog,
+            self.latency,
+        )
+        self._apply_settings()
+        config.on_change(_SETTINGS, self._apply_settings)
+
+    def _apply_settings(self) -> None:
+        """Copy the directives that hot code reads to where it finds them."""
+        config, state = self.config, self.state
+        state.password = config.get_bytes("requirepass")
+        state.node_max_entries = config.get_int("stream-node-max-entries")
+        state.node_max_bytes = config.get_int("stream-node-max-bytes")
+        state.idmp_duration_s = config.get_int("stream-idmp-duration")
+        state.idmp_maxsize = config.get_int("stream-idmp-maxsize")
+        state.slow_us = config.get_int("slowlog-log-slower-than")
+        state.latency_threshold_ms = config.get_int("latency-monitor-threshold")
+        self.slowlog.max_length = config.get_int("slowlog-max-len")
+
+    def next_ms(self) -> int:
+        """Unix time in ms at which `run_due` has something to do; far away when nothing has."""
+        return self.waiters.next_ms()
+
+    def run_due(self) -> None:
+        """End the waits whose time is over and serve the readers whose pending entry is due."""
+        self.clock.refresh()
+        serve_due(self.state)
+
+    def tick(self) -> bool:
+        """Expire keys and free what was dropped, a bounded amount; True when there is more."""
+        self.clock.refresh()
+        keyspace = self.keyspace
+        more = False
+        if keyspace.active_expiry:
+            more = keyspace.expire_due(EXPIRE_AT_ONCE)
+        if keyspace.graveyard:
+            more = keyspace.free_some(FREE_AT_ONCE) or more
+        if keyspace.ready:
+            serve_ready(self.state)
+        return more
+
+
+_SETTINGS = (
+    "requirepass",
+    "stream-node-max-entries",
+    "stream-node-max-bytes",
+    "stream-idmp-duration",
+    "stream-idmp-maxsize",
+    "slowlog-log-slower-than",
+    "slowlog-max-len",
+    "latency-monitor-threshold",
+)

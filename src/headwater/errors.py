@@ -1,0 +1,310 @@
+"""Every error reply, declared once with its code and exact text.
+
+Clients match these words (`NOGROUP`, `BUSYGROUP`, ...), so they are Redis's own. A text that
+is declared twice is an import error.
+"""
+
+from __future__ import annotations
+
+
+class HeadwaterError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class CommandError(HeadwaterError):
+    """A command failed; `text` is the error reply without its `-` and line end."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__(text.decode("utf-8", "replace"))
+        self.text = text
+
+
+class ErrorReply:
+    """One error that commands may answer, with `{}` where a value goes."""
+
+    __slots__ = ("_plain", "template")
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        self._plain = template.encode()
+
+    def error(self, *values: object) -> CommandError:
+        """Return the exception to raise; bytes values go in as they are (latin-1)."""
+        return CommandError(self.text(*values))
+
+    def text(self, *values: object) -> bytes:
+        """Return the reply's text; line ends in values become spaces, as in Redis."""
+        if not values:
+            return self._plain
+        words = [
+            v.decode("latin-1") if isinstance(v, bytes | bytearray) else str(v) for v in values
+        ]
+        text = self.template.format(*words)
+        return text.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace")
+
+
+_declared: set[str] = set()
+
+
+def declare(code: str, text: str) -> ErrorReply:
+    """Declare an error reply: its code (`ERR`, `WRONGTYPE`, ...) and its text."""
+    template = f"{code} {text}"
+    if template in _declared:
+        raise ValueError(f"this error reply is declared twice: {template}")
+    _declared.add(template)
+    return ErrorReply(template)
+
+
+# --- any command ---
+SYNTAX = declare("ERR", "syntax error")
+NOT_AN_INTEGER = declare("ERR", "value is not an integer or out of range")
+NOT_A_FLOAT = declare("ERR", "value is not a valid float")
+OUT_OF_RANGE = declare("ERR", "value is out of range")
+WRONG_TYPE = declare("WRONGTYPE", "Operation against a key holding the wrong kind of value")
+NO_SUCH_KEY = declare("ERR", "no such key")
+WRONG_ARITY = declare("ERR", "wrong number of arguments for '{}' command")
+UNKNOWN_COMMAND = declare("ERR", "unknown command '{}', with args beginning with: {}")
+UNKNOWN_SUBCOMMAND = declare("ERR", "unknown subcommand '{}'. Try {} HELP.")
+SUBCOMMAND_ARGUMENTS = declare(
+    "ERR", "unknown subcommand or wrong number of arguments for '{}'. Try {} HELP."
+)
+
+# --- the request parser; the connection is closed behind these ---
+PROTOCOL_MULTIBULK_LENGTH = declare("ERR", "Protocol error: invalid multibulk length")
+PROTOCOL_UNAUTHENTICATED_MULTIBULK = declare(
+    "ERR", "Protocol error: unauthenticated multibulk length"
+)
+PROTOCOL_BULK_LENGTH = declare("ERR", "Protocol error: invalid bulk length")
+PROTOCOL_UNAUTHENTICATED_BULK = declare("ERR", "Protocol error: unauthenticated bulk length")
+PROTOCOL_BIG_COUNT = declare("ERR", "Protocol error: too big mbulk count string")
+PROTOCOL_BIG_BULK_COUNT = declare("ERR", "Protocol error: too big bulk count string")
+PROTOCOL_BIG_INLINE = declare("ERR", "Protocol error: too big inline request")
+PROTOCOL_EXPECTED_BULK = declare("ERR", "Protocol error: expected '$', got '{}'")
+PROTOCOL_QUOTES = declare("ERR", "Protocol error: unbalanced quotes in request")
+
+# --- streams ---
+INVALID_ID = declare("ERR", "Invalid stream ID specified as stream command argument")
+XADD_ID_TOO_SMALL = declare(
+    "ERR", "The ID specified in XADD is equal or smaller than the target stream top item"
+)
+XADD_ID_ZERO = declare("ERR", "The ID specified in XADD must be greater than 0-0")
+NO_GROUP_FOR_KEY = declare("NOGROUP", "No such consumer group '{}' for key name '{}'")
+XADD_EXHAUSTED = declare(
+    "ERR", "The stream has exhausted the last possible ID, unable to add more items"
+)
+
+# --- COMMAND ---
+COMMAND_INVALID = declare("ERR", "Invalid command specified")
+COMMAND_WITHOUT_KEYS = declare("ERR", "The command has no key arguments")
+COMMAND_INVALID_ARITY = declare("ERR", "Invalid number of arguments specified for command")
+COMMAND_INVALID_ARGUMENTS = declare("ERR", "Invalid arguments specified for command")
+
+# --- dispatch ---
+NO_AUTH = declare("NOAUTH", "Authentication required.")
+NOT_IN_TRANSACTION = declare("ERR", "Command not allowed inside a transaction")
+DEBUG_DISABLED = declare(
+    "ERR",
+    'DEBUG command not allowed. If the enable-debug-command option is set to "local", '
+    "you can run it from a local connection, otherwise you need to set this option in the "
+    "configuration file, and then restart the server.",
+)
+INTERNAL = declare("ERR", "internal error in '{}'; the server's log has the details")
+
+# --- blocking ---
+UNBLOCKED = declare("UNBLOCKED", "client unblocked via CLIENT UNBLOCK")
+NEGATIVE_TIMEOUT = declare("ERR", "timeout is negative")
+TIMEOUT_NOT_INTEGER = declare("ERR", "timeout is not an integer or out of range")
+TIMEOUT_OUT_OF_RANGE = declare("ERR", "timeout is out of range")
+
+# --- idempotent production ---
+IDMP_TWICE = declare("ERR", "syntax error, IDMP/IDMPAUTO specified multiple times")
+IDMP_NO_PRODUCER = declare("ERR", "syntax error, IDMP requires a non-empty producer ID")
+IDMPAUTO_NO_PRODUCER = declare("ERR", "syntax error, IDMPAUTO requires a non-empty producer ID")
+IDMP_NO_IID = declare("ERR", "syntax error, IDMP requires a non-empty idempotent ID")
+IDMP_NEEDS_AUTO_ID = declare(
+    "ERR", "syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs"
+)
+XCFGSET_NOTHING = declare("ERR", "At least one parameter must be specified")
+XCFGSET_DURATION = declare("ERR", "IDMP-DURATION must be between {} and {} seconds")
+XCFGSET_MAXSIZE = declare("ERR", "IDMP-MAXSIZE must be between {} and {} entries")
+XIDMPRECORD_EMPTY = declare("ERR", "producer-id and idempotent-id must not be empty")
+XIDMPRECORD_NO_ENTRY = declare("ERR", "The specified stream ID was deleted or doesn't exist")
+XIDMPRECORD_OTHER_ENTRY = declare(
+    "ERR", "The specified IDMP producer-id/idempotent-id pair maps to a different stream ID"
+)
+
+# --- XSETID ---
+XSETID_ENTRIES_ADDED_NEGATIVE = declare("ERR", "entries_added must be positive")
+XSETID_BELOW_GIVEN_DELETED = declare(
+    "ERR", "The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
+)
+XSETID_BELOW_DELETED = declare(
+    "ERR", "The ID specified in XSETID is smaller than current max_deleted_entry_id"
+)
+XSETID_BELOW_LAST_ENTRY = declare(
+    "ERR", "The ID specified in XSETID is smaller than the target stream top item"
+)
+XSETID_ENTRIES_ADDED_LOW = declare(
+    "ERR", "The entries_added specified in XSETID is smaller than the target stream length"
+)
+
+# --- XADD, XTRIM, XDELEX, ranges ---
+TRIM_TWICE = declare(
+    "ERR", "syntax error, MAXLEN and MINID options at the same time are not compatible"
+)
+NEGATIVE_MAXLEN = declare("ERR", "The MAXLEN argument must be >= 0.")
+NEGATIVE_LIMIT = declare("ERR", "The LIMIT argument must be >= 0.")
+LIMIT_WITHOUT_TRIM = declare(
+    "ERR", "syntax error, LIMIT cannot be used without specifying a trimming strategy"
+)
+LIMIT_WITHOUT_APPROXIMATE = declare(
+    "ERR", "syntax error, LIMIT cannot be used without the special ~ option"
+)
+XTRIM_WITHOUT_STRATEGY = declare(
+    "ERR", "syntax error, XTRIM must be called with at least one trimming strategy"
+)
+TOO_LARGE = declare("ERR", "Elements are too large to be stored")
+RANGE_START = declare("ERR", "invalid start ID for the interval")
+RANGE_END = declare("ERR", "invalid end ID for the interval")
+
+# --- XREAD, XREADGROUP ---
+XREAD_UNBALANCED = declare(
+    "ERR",
+    "Unbalanced '{}' list of streams: for each stream key an ID, '+', or '$' must be specified.",
+)
+XREADGROUP_UNBALANCED = declare(
+    "ERR", "Unbalanced '{}' list of streams: for each stream key an ID or '>' must be specified."
+)
+XREAD_WITH_GROUP = declare(
+    "ERR", "The {} option is only supported by XREADGROUP. You called XREAD instead."
+)
+XREADGROUP_WITHOUT_GROUP = declare("ERR", "Missing GROUP option for XREADGROUP")
+XREADGROUP_LAST = declare(
+    "ERR",
+    "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this "
+    "consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would "
+    "just return an empty result set.",
+)
+XREADGROUP_PLUS = declare(
+    "ERR",
+    "The + ID is meaningless in the context of XREADGROUP: you want to read the history of this "
+    "consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would "
+    "just return an empty result set.",
+)
+XREAD_NEW = declare(
+    "ERR",
+    "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> "
+    "option.",
+)
+XREADGROUP_NO_GROUP = declare(
+    "NOGROUP", "No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option"
+)
+READ_LIMIT_NOT_POSITIVE = declare("ERR", "{} must be a positive integer")
+READ_MAXCOUNT_BELOW_COUNT = declare("ERR", "MAXCOUNT must be greater than or equal to COUNT")
+
+# --- CONFIG ---
+CONFIG_UNKNOWN = declare("ERR", "Unknown option or number of arguments for CONFIG SET - '{}'")
+CONFIG_SET_FAILED = declare("ERR", "CONFIG SET failed (possibly related to argument '{}') - {}")
+CONFIG_NO_FILE = declare("ERR", "The server is running without a config file")
+CONFIG_REWRITE_FAILED = declare("ERR", "Rewriting config file: {}")
+
+# --- keys, expiry, strings ---
+DB_OUT_OF_RANGE = declare("ERR", "DB index is out of range")
+SWAPDB_FIRST = declare("ERR", "invalid first DB index")
+SWAPDB_SECOND = declare("ERR", "invalid second DB index")
+INT_OUT_OF_RANGE = declare("ERR", "value is out of range, value must between {} and {}")
+SAME_OBJECT = declare("ERR", "source and destination objects are the same")
+INVALID_CURSOR = declare("ERR", "invalid cursor")
+NO_ACCESS_FREQUENCY = declare(
+    "ERR",
+    "An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
+    "when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+)
+INVALID_EXPIRE_TIME = declare("ERR", "invalid expire time in '{}' command")
+UNSUPPORTED_OPTION = declare("ERR", "Unsupported option {}")
+EXPIRE_NX_AND_OTHERS = declare(
+    "ERR", "NX and XX, GT or LT options at the same time are not compatible"
+)
+EXPIRE_GT_AND_LT = declare("ERR", "GT and LT options at the same time are not compatible")
+INVALID_DIGEST = declare("ERR", "must be exactly 16 hexadecimal characters")
+
+# --- transactions ---
+NESTED_MULTI = declare("ERR", "MULTI calls can not be nested")
+EXEC_WITHOUT_MULTI = declare("ERR", "EXEC without MULTI")
+DISCARD_WITHOUT_MULTI = declare("ERR", "DISCARD without MULTI")
+WATCH_INSIDE_MULTI = declare("ERR", "WATCH inside MULTI is not allowed")
+EXEC_ABORTED = declare("EXECABORT", "Transaction discarded because of previous errors.")
+EXEC_REFUSED = declare("EXECABORT", "Transaction discarded because of: {}")
+CLAIM_NEGATIVE = declare("ERR", "min-idle-time must be a positive integer")
+NUMIDS_NOT_POSITIVE = declare("ERR", "Number of IDs must be a positive integer")
+NUMIDS_MISMATCH = declare("ERR", "The `numids` parameter must match the number of arguments")
+
+# --- connections and clients ---
+AUTH_WITHOUT_PASSWORD = declare(
+    "ERR",
+    "AUTH <password> called without any password configured for the default user. "
+    "Are you sure your configuration is correct?",
+)
+WRONG_PASSWORD = declare("WRONGPASS", "invalid username-password pair or user is disabled.")
+NO_PROTOCOL = declare("NOPROTO", "unsupported protocol version")
+PROTOCOL_NOT_INTEGER = declare("ERR", "Protocol version is not an integer or out of range")
+HELLO_OPTION = declare("ERR", "Syntax error in HELLO option '{}'")
+HELLO_NO_AUTH = declare(
+    "NOAUTH",
+    "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> "
+    "AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
+    "protocol version at the same time",
+)
+CLIENT_NAME_CHARACTERS = declare(
+    "ERR", "Client names cannot contain spaces, newlines or special characters."
+)
+CLIENT_INFO_CHARACTERS = declare("ERR", "{} cannot contain spaces, newlines or special characters.")
+CLIENT_INFO_OPTION = declare("ERR", "Unrecognized option '{}'")
+CLIENT_TYPE = declare("ERR", "Unknown client type '{}'")
+CLIENT_ID_INVALID = declare("ERR", "Invalid client ID")
+CLIENT_ID_NOT_POSITIVE = declare("ERR", "client-id should be greater than 0")
+CLIENT_NOT_FOUND = declare("ERR", "No such client")
+CLIENT_USER = declare("ERR", "No such user '{}'")
+MAXAGE_NOT_INTEGER = declare("ERR", "maxage is not an integer or out of range")
+MAXAGE_NOT_POSITIVE = declare("ERR", "maxage should be greater than 0")
+UNBLOCK_REASON = declare("ERR", "CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+PAUSE_MODE = declare("ERR", "CLIENT PAUSE mode must be WRITE or ALL")
+
+# --- the server ---
+SLOWLOG_COUNT = declare("ERR", "count should be greater than or equal to -1")
+NO_LATENCY_SAMPLES = declare("ERR", "No samples available for event '{}'")
+MONITOR_DENIED = declare("ERR", "MONITOR isn't allowed for DENY BLOCKING client")
+NO_SHUTDOWN = declare("ERR", "No shutdown in progress.")
+SHUTDOWN_EMBEDDED = declare("ERR", "there is no server to shut down")
+RESP2_UNSUPPORTED = declare("ERR", "RESP2 is not supported by this command")
+DEBUG_PROTOCOL_TYPE = declare(
+    "ERR",
+    "Wrong protocol type name. Please use one of the following: string|integer|double|bignum|"
+    "null|array|set|map|attrib|push|verbatim|true|false",
+)
+
+# --- consumer groups ---
+NO_KEY_OR_GROUP = declare("NOGROUP", "No such key '{}' or consumer group '{}'")
+XGROUP_NEEDS_KEY = declare(
+    "ERR",
+    "The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use "
+    "the MKSTREAM option to create an empty stream automatically.",
+)
+GROUP_EXISTS = declare("BUSYGROUP", "Consumer Group name already exists")
+ENTRIESREAD_NEGATIVE = declare("ERR", "value for ENTRIESREAD must be positive or -1")
+XNACK_MODE = declare("ERR", "mode must be SILENT, FAIL, or FATAL")
+XNACK_NUMIDS = declare("ERR", "numids must be a positive integer")
+XNACK_NUMIDS_MISMATCH = declare("ERR", "number of IDs doesn't match numids")
+XNACK_RETRYCOUNT = declare("ERR", "Invalid RETRYCOUNT value, must be >= 0")
+CLAIM_MIN_IDLE = declare("ERR", "Invalid min-idle-time argument for {}")
+XCLAIM_OPTION = declare("ERR", "Unrecognized XCLAIM option '{}'")
+XCLAIM_ARGUMENT = declare("ERR", "Invalid {} option argument for XCLAIM")
+XAUTOCLAIM_COUNT = declare("ERR", "COUNT must be > 0")
+
+# --- refused connections ---
+MAX_CLIENTS = declare("ERR", "max number of clients reached")
+PROTECTED_MODE = declare(
+    "DENIED",
+    "Headwater is in protected mode: no password is set, so only clients of this machine are "
+    "served. Set 'requirepass', or, if everybody may come, 'protected-mode no'.",
+)

@@ -1,0 +1,1 @@
+"""Databases: keys and their values, expiry, waiting readers, watched keys."""

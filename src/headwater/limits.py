@@ -1,0 +1,33 @@
+"""Every limit that is not a configuration directive, with its unit and its reason."""
+
+from __future__ import annotations
+
+INLINE_MAX_BYTES = 64 * 1024
+"""A line without its end grows no further: a client that sends no newline is cut (as Redis)."""
+
+MULTIBULK_MAX_ARGS = 2**31 - 1
+"""Arguments that one request may announce (as Redis); memory grows only as they arrive."""
+
+UNAUTHENTICATED_MAX_ARGS = 10
+UNAUTHENTICATED_MAX_BULK_BYTES = 16384
+"""What HELLO with AUTH needs, and no more, before a client has authenticated (as Redis)."""
+
+READ_BUFFER_BYTES = 256 * 1024
+"""One buffer that all connections read into; what arrives whole is never copied out of it."""
+
+REPLY_BUFFER_BYTES = 64 * 1024
+"""The reply buffer's size at rest, and how much is gathered before it goes to the socket."""
+
+REPLY_REFERENCE_BYTES = 32 * 1024
+"""Payload of at least this size is sent by reference, not copied into the reply buffer."""
+
+PENDING_MIN_BYTES = 16 * 1024
+"""First size of a connection's own input buffer, for what could not be executed at once."""
+
+SEND_PIECE_BYTES = 128 * 1024
+"""How much of a big reply is copied to the transport at a time."""
+
+TRANSPORT_HIGH_BYTES = 256 * 1024
+TRANSPORT_LOW_BYTES = 64 * 1024
+"""A transport that holds more than the first stops the client's requests, until it is down to
+the second: this much a client that does not read can cost."""

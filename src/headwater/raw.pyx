@@ -1,0 +1,166 @@
+"""Byte primitives, compiled. raw.py has the same functions and says what each does."""
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memchr, memcmp, memcpy, memmove
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+
+cpdef bytearray alloc(Py_ssize_t n):
+    return PyByteArray_FromStringAndSize(NULL, n)
+
+
+cpdef void copy(bytearray dst, Py_ssize_t dst_pos, bytearray src, Py_ssize_t src_pos, Py_ssize_t n) noexcept:
+    memcpy(PyByteArray_AS_STRING(dst) + dst_pos, PyByteArray_AS_STRING(src) + src_pos, n)
+
+
+cpdef Py_ssize_t copy_bytes(bytearray dst, Py_ssize_t dst_pos, bytes src) noexcept:
+    memcpy(PyByteArray_AS_STRING(dst) + dst_pos, PyBytes_AS_STRING(src), PyBytes_GET_SIZE(src))
+    return dst_pos + PyBytes_GET_SIZE(src)
+
+
+cpdef void move(bytearray buf, Py_ssize_t dst_pos, Py_ssize_t src_pos, Py_ssize_t n) noexcept:
+    cdef char *base = PyByteArray_AS_STRING(buf)
+    memmove(base + dst_pos, base + src_pos, n)
+
+
+cpdef bint equal(bytearray a, Py_ssize_t a_pos, bytearray b, Py_ssize_t b_pos, Py_ssize_t n) noexcept:
+    return memcmp(PyByteArray_AS_STRING(a) + a_pos, PyByteArray_AS_STRING(b) + b_pos, n) == 0
+
+
+cpdef bytes cut(bytearray buf, Py_ssize_t pos, Py_ssize_t n):
+    return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buf) + pos, n)
+
+
+cpdef unsigned short get_u16(bytearray buf, Py_ssize_t pos) noexcept:
+    cdef uint16_t value
+    memcpy(&value, PyByteArray_AS_STRING(buf) + pos, 2)
+    return value
+
+
+cpdef unsigned int get_u32(bytearray buf, Py_ssize_t pos) noexcept:
+    cdef uint32_t value
+    memcpy(&value, PyByteArray_AS_STRING(buf) + pos, 4)
+    return value
+
+
+cpdef unsigned long long get_u64(bytearray buf, Py_ssize_t pos) noexcept:
+    cdef uint64_t value
+    memcpy(&value, PyByteArray_AS_STRING(buf) + pos, 8)
+    return value
+
+
+cpdef long long get_i64(bytearray buf, Py_ssize_t pos) noexcept:
+    cdef int64_t value
+    memcpy(&value, PyByteArray_AS_STRING(buf) + pos, 8)
+    return value
+
+
+cpdef void put_u16(bytearray buf, Py_ssize_t pos, unsigned short value) noexcept:
+    cdef uint16_t v = value
+    memcpy(PyByteArray_AS_STRING(buf) + pos, &v, 2)
+
+
+cpdef void put_u32(bytearray buf, Py_ssize_t pos, unsigned int value) noexcept:
+    cdef uint32_t v = value
+    memcpy(PyByteArray_AS_STRING(buf) + pos, &v, 4)
+
+
+cpdef void put_u64(bytearray buf, Py_ssize_t pos, unsigned long long value) noexcept:
+    cdef uint64_t v = value
+    memcpy(PyByteArray_AS_STRING(buf) + pos, &v, 8)
+
+
+cpdef void put_i64(bytearray buf, Py_ssize_t pos, long long value) noexcept:
+    cdef int64_t v = value
+    memcpy(PyByteArray_AS_STRING(buf) + pos, &v, 8)
+
+
+cpdef Py_ssize_t find_byte(bytearray buf, unsigned char byte, Py_ssize_t start, Py_ssize_t end) noexcept:
+    cdef char *base = PyByteArray_AS_STRING(buf)
+    if end <= start:
+        return -1
+    cdef char *hit = <char *>memchr(base + start, byte, end - start)
+    return hit - base if hit != NULL else -1
+
+
+cpdef int decimal_length(unsigned long long value) noexcept:
+    cdef int n = 1
+    while value >= 10000:
+        value //= 10000
+        n += 4
+    if value >= 1000:
+        return n + 3
+    if value >= 100:
+        return n + 2
+    if value >= 10:
+        return n + 1
+    return n
+
+
+cpdef Py_ssize_t put_decimal(bytearray buf, Py_ssize_t pos, unsigned long long value) noexcept:
+    cdef char *out = PyByteArray_AS_STRING(buf) + pos
+    cdef int n = decimal_length(value)
+    cdef int i = n
+    while i > 0:
+        i -= 1
+        out[i] = 48 + <char>(value % 10)
+        value //= 10
+    return pos + n
+
+
+cpdef (bint, long long) parse_int(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept:
+    cdef const unsigned char *p = <const unsigned char *>PyByteArray_AS_STRING(buf) + pos
+    cdef bint negative = False
+    cdef uint64_t value = 0
+    cdef Py_ssize_t i = 0
+    cdef unsigned char c
+    if n <= 0 or n > 20:
+        return (False, 0)
+    if p[0] == 45:
+        negative = True
+        i = 1
+        if n == 1 or p[1] == 48:
+            return (False, 0)
+    if n - i > 19:
+        return (False, 0)
+    if p[i] == 48 and n > 1:
+        return (False, 0)
+    while i < n:
+        c = p[i]
+        if c < 48 or c > 57:
+            return (False, 0)
+        value = value * 10 + (c - 48)
+        i += 1
+    if negative:
+        if value > <uint64_t>1 << 63:
+            return (False, 0)
+        return (True, <int64_t>(0 - value))
+    if value >= <uint64_t>1 << 63:
+        return (False, 0)
+    return (True, <int64_t>value)
+
+
+cpdef (bint, unsigned long long) parse_u64(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept:
+    cdef const unsigned char *p = <const unsigned char *>PyByteArray_AS_STRING(buf) + pos
+    cdef uint64_t value = 0
+    cdef Py_ssize_t i
+    cdef unsigned char c
+    if n <= 0 or n > 20:
+        return (False, 0)
+    for i in range(n):
+        c = p[i]
+        if c < 48 or c > 57:
+            return (False, 0)
+        c -= 48
+        if i == 19 and (value > 1844674407370955161 or (value == 1844674407370955161 and c > 5)):
+            return (False, 0)
+        value = value * 10 + c
+    return (True, value)
+
+
+cpdef long long monotonic_us() noexcept:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <long long>now.tv_sec * 1000000 + now.tv_nsec // 1000

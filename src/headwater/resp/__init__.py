@@ -1,0 +1,1 @@
+"""The RESP wire codec: requests in, replies out. No I/O."""

@@ -1,0 +1,1 @@
+"""Sockets: the listener, connections, back-pressure, start and stop."""

@@ -1,0 +1,360 @@
+"""One client's socket, the synchronous half: bytes in, requests run, bytes out.
+
+The event loop calls `get_buffer`, then `buffer_updated`. All connections read into one buffer
+of the server, which works because nothing else runs between the two calls; only what is not
+executed at once (the piece of a request, requests behind one that waits) is copied into a
+buffer of the connection's own.
+
+Replies are gathered and handed to the transport when the input is used up. While the client
+does not take what it is sent, its requests are not executed and not even read, so a client that
+never reads costs its transport's buffer and no more (invariant 8).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from headwater.commands.blocking import end_wait
+from headwater.commands.dispatch import POSTPONED, execute
+from headwater.commands.session import Session
+from headwater.commands.state import ServerState
+from headwater.limits import PENDING_MIN_BYTES, REPLY_BUFFER_BYTES, SEND_PIECE_BYTES
+from headwater.raw import alloc, copy
+from headwater.resp.parser import FAILED, MORE, RequestParser
+from headwater.resp.reply import Reply
+from headwater.resp.request import Request
+
+_EMPTY = bytearray()
+
+
+class Shared:
+    """What the connections of one server share: buffers, limits, and the loop's hooks."""
+
+    __slots__ = (
+        "loop",
+        "max_bulk_bytes",
+        "max_query_bytes",
+        "on_gone",
+        "on_new",
+        "on_stalled",
+        "read_buffer",
+        "read_view",
+        "reply",
+        "request",
+    )
+
+    def __init__(
+        self, loop: Any, read_buffer_bytes: int, on_new: Any, on_gone: Any, on_stalled: Any
+    ) -> None:
+        self.loop = loop
+        self.read_buffer = alloc(read_buffer_bytes)
+        self.read_view = memoryview(self.read_buffer)
+        self.reply = Reply()
+        self.request = Request()
+        self.max_bulk_bytes = 512 * 1024 * 1024
+        self.max_query_bytes = 1024 * 1024 * 1024
+        self.on_new = on_new
+        self.on_gone = on_gone
+        self.on_stalled = on_stalled
+
+
+class Connection(Session):
+    """A session with a socket; a buffered protocol of asyncio.
+
+    `_pending[:_filled]` is input that is not executed yet. `_outbox` holds parts of replies
+    that wait for the transport. `_stalled`: the transport asked not to be given more.
+    """
+
+    __slots__ = (
+        "_filled",
+        "_outbox",
+        "_parser",
+        "_paused_reading",
+        "_pending",
+        "_pending_bytes",
+        "_resume_scheduled",
+        "_running",
+        "_shared",
+        "_stalled",
+        "closed",
+        "output_over_since_ms",
+        "transport",
+    )
+
+    def __init__(self, state: ServerState, shared: Shared) -> None:
+        super().__init__(state)
+        self._shared = shared
+        self._parser = RequestParser(shared.request, shared.max_bulk_bytes)
+        self._parser.authenticated = self.authenticated
+        self._pending = _EMPTY
+        self._pending_bytes = 0
+        self._filled = 0
+        self._outbox: deque[Any] | None = None
+        self._stalled = False
+        self._paused_reading = False
+        self._resume_scheduled = False
+        self._running = False
+        self.transport: Any = None
+        self.closed = False
+        self.output_over_since_ms = 0
+
+    # --- called by the event loop ---
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self._shared.on_new(self)
+
+    def get_buffer(self, hint: int) -> Any:
+        if self._pending_bytes == 0:
+            return self._shared.read_view
+        free = self._pending_bytes - self._filled
+        if free < PENDING_MIN_BYTES // 2:
+            wanted = self._parser.wanted() - self._filled
+            self._resize(self._filled + self._filled // 2 + min(wanted, 2 * self._filled))
+        return memoryview(self._pending)[self._filled :]
+
+    def buffer_updated(self, n: int) -> None:
+        state = self.state
+        state.read_bytes += n
+        self.read_bytes += n
+        state.clock.refresh()
+        self.last_ms = state.clock.now_ms
+        if self._pending_bytes == 0:
+            shared = self._shared
+            if self._may_run():
+                self._parser.pos = 0
+                self._run(shared.read_buffer, n)
+            else:
+                self._keep(shared.read_buffer, 0, n)
+            return
+        self._filled += n
+        if self._may_run():
+            self._run(self._pending, self._filled)
+        elif self._filled > self._shared.max_query_bytes:
+            self.close()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self._stalled = True
+        self._shared.on_stalled(self, True)
+
+    def resume_writing(self) -> None:
+        self._stalled = False
+        self._shared.on_stalled(self, False)
+        if self._outbox is not None:
+            self._pump()
+        if not self._stalled:
+            self._schedule_resume()
+
+    def connection_lost(self, error: Any) -> None:
+        self.closed = True
+        end_wait(self)
+        self._outbox = None
+        self._pending = _EMPTY
+        self._pending_bytes = 0
+        self._filled = 0
+        self._shared.on_gone(self)
+
+    # --- running requests ---
+
+    def _may_run(self) -> bool:
+        """Whether nothing keeps the next request from being executed."""
+        return (
+            self.blocked is None
+            and not self._stalled
+            and self._outbox is None
+            and not self.closed
+            and not self.close_after_reply
+        )
+
+    def _run(self, buf: bytearray, end: int) -> None:
+        """Execute the requests of `buf[parser.pos:end]`; keep what is left of them."""
+        parser = self._parser
+        reply = self._shared.reply
+        reply.resp3 = self.resp3
+        postponed = False
+        self._running = True
+        while True:
+            status = parser.parse(buf, end)
+            if status == MORE:
+                break
+            if status == FAILED:
+                reply.error(parser.error)
+                self.state.count_error(parser.error)
+                self.close_after_reply = True
+                break
+            result = execute(self, parser.request, reply)
+            parser.authenticated = self.authenticated
+            if result == POSTPONED:
+                postponed = True
+                break
+            if reply.pos >= REPLY_BUFFER_BYTES or reply.parts:
+                self._flush(reply)
+            if not self._may_run():
+                break
+        self._running = False
+        self._flush(reply)
+        if self.closed:
+            return
+        if self.close_after_reply:
+            self._close_when_sent()
+            return
+        begin = parser.begin if status == MORE or postponed else parser.pos
+        self._keep(buf, begin, end)
+        if postponed:
+            parser.restart()
+
+    def _keep(self, buf: bytearray, begin: int, end: int) -> None:
+        """Keep the input from `begin` on for later, in the connection's own buffer."""
+        left = end - begin
+        parser = self._parser
+        if left == 0:
+            if self._pending_bytes:
+                self._pending = _EMPTY
+                self._pending_bytes = 0
+                self._filled = 0
+            parser.pos = 0
+            return
+        if left > self._shared.max_query_bytes:
+            self.close()
+            return
+        if begin == 0 and buf is self._pending:
+            self._limit_reading()
+            return
+        own = alloc(max(PENDING_MIN_BYTES, left + left // 2))
+        copy(own, 0, buf, begin, left)
+        parser.moved(-begin)
+        self._pending = own
+        self._pending_bytes = len(own)
+        self._filled = left
+        self._limit_reading()
+
+    def _resize(self, size: int) -> None:
+        bigger = alloc(max(size, PENDING_MIN_BYTES))
+        copy(bigger, 0, self._pending, 0, self._filled)
+        self._pending = bigger
+        self._pending_bytes = len(bigger)
+
+    def _limit_reading(self) -> None:
+        """Stop reading while the client does not take its replies."""
+        wants_pause = self._stalled or self._outbox is not None
+        if wants_pause and not self._paused_reading:
+            self._paused_reading = True
+            self.transport.pause_reading()
+
+    def _schedule_resume(self) -> None:
+        if not self._resume_scheduled and not self.closed:
+            self._resume_scheduled = True
+            self._shared.loop.call_soon(self._resume_now)
+
+    def _resume_now(self) -> None:
+        self._resume_scheduled = False
+        if not self._may_run():
+            return
+        if self._paused_reading:
+            self._paused_reading = False
+            self.transport.resume_reading()
+        if self._filled:
+            self.state.clock.refresh()
+            self._run(self._pending, self._filled)
+
+    # --- Session ---
+
+    def resume(self) -> None:
+        # A session is resumed in the middle of somebody else's command: its turn comes later.
+        if self._filled or self._paused_reading or self.close_after_reply:
+            self._schedule_resume()
+
+    def send(self, reply: Reply) -> None:
+        if self.closed:
+            reply.rewind(0, 0)
+            return
+        if self._running and reply is not self._shared.reply:
+            # Behind what this connection's own commands have written so far.
+            self._flush(self._shared.reply)
+        self._flush(reply)
+
+    def close(self) -> None:
+        if not self.closed and self.transport is not None:
+            self.closed = True
+            end_wait(self)
+            self.transport.abort()
+
+    def input_bytes(self) -> int:
+        return self._filled
+
+    def output_bytes(self) -> int:
+        total = 0
+        if self.transport is not None and not self.closed:
+            total = self.transport.get_write_buffer_size()
+        if self._outbox is not None:
+            for part in self._outbox:
+                if isinstance(part, bytes):
+                    total += len(part)
+        return total
+
+    def descriptor(self) -> int:
+        if self.transport is None or self.closed:
+            return -1
+        sock = self.transport.get_extra_info("socket")
+        return -1 if sock is None else int(sock.fileno())
+
+    def refuse(self, text: bytes) -> None:
+        """Tell a client that has just connected why it is not served, and close."""
+        self.transport.write(b"-" + text + b"\r\n")
+        self.closed = True
+        self.transport.close()
+
+    # --- output ---
+
+    def _flush(self, reply: Reply) -> None:
+        """Hand all of `reply` to the transport, or to the outbox when it is stalled."""
+        if self.closed:
+            reply.rewind(0, 0)
+            return
+        if not reply.parts and self._outbox is None:
+            if reply.pos:
+                data = reply.take()
+                self._count_written(len(data))
+                self.transport.write(data)
+            return
+        parts = reply.take_parts()
+        if not parts:
+            return
+        if self._outbox is None:
+            self._outbox = deque()
+        self._outbox.extend(parts)
+        self._pump()
+
+    def _count_written(self, n: int) -> None:
+        self.written_bytes += n
+        self.state.written_bytes += n
+
+    def _pump(self) -> None:
+        """Move parts from the outbox to the transport until it stalls."""
+        outbox = self._outbox
+        while outbox and not self._stalled and not self.closed:
+            part = outbox[0]
+            if isinstance(part, bytes):
+                data = part
+                outbox.popleft()
+            else:
+                data = part.read(SEND_PIECE_BYTES)
+                if not data:
+                    outbox.popleft()
+                    continue
+            if data:
+                self._count_written(len(data))
+                self.transport.write(data)
+        if not outbox:
+            self._outbox = None
+            if self.close_after_reply:
+                self._close_when_sent()
+
+    def _close_when_sent(self) -> None:
+        if self._outbox is None and not self.closed:
+            end_wait(self)
+            self.transport.close()

@@ -1,0 +1,109 @@
+"""The process around a server: log, limits, signals, the words on the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+
+import headwater
+from headwater.config import Config
+from headwater.engine import Engine
+from headwater.server.logs import NOTICE, set_up
+from headwater.server.server import Server, descriptors_for
+
+
+def run(config: Config) -> int:
+    """Serve until SIGTERM, SIGINT or SHUTDOWN; returns the exit status."""
+    try:
+        log = set_up(config.get_text("loglevel"), config.get_path("logfile"))
+    except OSError as error:
+        sys.stderr.write(
+            f"headwater: cannot write the log to {config.get_path('logfile')}: {error.strerror}\n"
+        )
+        return 1
+    log.log(NOTICE, "headwater %s (%s) starts", headwater.__version__, headwater.mode())
+    directory = config.get_text("dir")
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        log.error("cannot use the directory %s: %s", directory, error.strerror)
+        return 1
+    for warning in config.warnings():
+        log.warning("%s", warning)
+    server = Server(Engine(config))
+    possible = descriptors_for(server.maxclients)
+    if possible < server.maxclients:
+        log.warning(
+            "maxclients is %d instead of %d: the limit of open files allows no more (ulimit -n)",
+            possible,
+            server.maxclients,
+        )
+        server.maxclients = possible
+    pidfile = config.get_path("pidfile")
+    try:
+        _run_loop(server)
+    except OSError as error:
+        log.error("%s", error.strerror or error)
+        return 1
+    finally:
+        if pidfile:
+            with contextlib.suppress(OSError):
+                os.unlink(pidfile)
+    log.log(NOTICE, "headwater has stopped")
+    return 0
+
+
+def _run_loop(server: Server) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(_serve(server))
+    else:
+        uvloop.run(_serve(server))
+
+
+async def _serve(server: Server) -> None:
+    log = set_up_signals(server)
+    await server.start()
+    config = server.config
+    pidfile = config.get_path("pidfile")
+    if pidfile:
+        with open(pidfile, "w") as file:
+            file.write(f"{os.getpid()}\n")
+    for line in _welcome(server):
+        log.log(NOTICE, "%s", line)
+    sys.stdout.flush()
+    await server.wait_stopped()
+
+
+def set_up_signals(server: Server):  # type: ignore[no-untyped-def]
+    """Stop gracefully on SIGTERM and SIGINT."""
+    import logging
+
+    log = logging.getLogger("headwater")
+    loop = asyncio.get_running_loop()
+
+    def stop(name: str) -> None:
+        log.log(NOTICE, "received %s, stopping", name)
+        server.request_shutdown()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number.name)
+    return log
+
+
+def _welcome(server: Server) -> list[str]:
+    lines = []
+    if server.port:
+        addresses = " ".join(word.lstrip("-") for word in server.config.get_words("bind"))
+        lines.append(f"ready on port {server.port} of {addresses}")
+    if server.unix_path:
+        lines.append(f"ready on {server.unix_path}")
+    if server.port:
+        lines.append(f"try: redis-cli -p {server.port} XADD orders '*' orderId ord-7829")
+        lines.append(f"or in Python: redis.Redis(port={server.port}).xadd('orders', {{'a': 'b'}})")
+    lines.append("stop with Ctrl-C or SHUTDOWN")
+    return lines

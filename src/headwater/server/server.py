@@ -1,0 +1,332 @@
+"""The server: listeners, its clients, and the clockwork that keeps the engine going."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import socket
+import stat
+from typing import Any
+
+from headwater import errors
+from headwater.commands.clients import end_pause_if_over
+from headwater.commands.server_info import Sampler
+from headwater.commands.transactions import abandon
+from headwater.engine import Engine
+from headwater.keyspace.waiters import NEVER
+from headwater.limits import (
+    READ_BUFFER_BYTES,
+    TRANSPORT_HIGH_BYTES,
+    TRANSPORT_LOW_BYTES,
+)
+from headwater.server.connection import Connection, Shared
+from headwater.server.logs import VERBOSE, set_level
+
+_log = logging.getLogger("headwater")
+_TICK_S = 0.1
+_CLOSE_DEADLINE_S = 1.0
+_KEEPALIVE_PROBES = 3
+
+
+class Server:
+    """Serves one engine on TCP and unix sockets until `request_shutdown`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.config = engine.config
+        self.state = engine.state
+        self.state.server = self
+        self.sampler = Sampler(self.state)
+        self.port = 0
+        self.unix_path = ""
+        self.maxclients = self.config.get_int("maxclients")
+        self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
+        self._shared: Shared = None  # type: ignore[assignment]
+        self._listeners: list[asyncio.AbstractServer] = []
+        self._stalled: set[Connection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tick_timer: asyncio.TimerHandle | None = None
+        self._stopping: asyncio.Event = None  # type: ignore[assignment]
+        self._timeout_s = 0
+        self._keepalive_s = 0
+        self._protected = True
+
+    # --- start and stop ---
+
+    async def start(self) -> None:
+        """Open the listeners; raises OSError with a text that says which one failed."""
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._shared = Shared(
+            self._loop, READ_BUFFER_BYTES, self._on_new, self._on_gone, self._on_stalled
+        )
+        self._apply_settings()
+        self.config.on_change(_SETTINGS, self._apply_settings)
+        self.state.waiters.on_earlier = self._set_timer
+        port = self.config.get_int("port")
+        if port:
+            await self._listen_tcp(port)
+        path = self.config.get_path("unixsocket")
+        if path:
+            await self._listen_unix(path)
+        self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
+
+    async def _listen_tcp(self, port: int) -> None:
+        backlog = self.config.get_int("tcp-backlog")
+        opened = False
+        failure: OSError | None = None
+        for word in self.config.get_words("bind"):
+            optional = word.startswith("-")
+            host = word[1:] if optional else word
+            hosts = {"*": None, "::*": "::"}.get(host, host)
+            try:
+                listener = await self._loop.create_server(
+                    self._new_connection, hosts, port, backlog=backlog, reuse_address=True
+                )
+            except OSError as error:
+                reason = error.strerror or str(error)
+                if optional:
+                    _log.log(VERBOSE, "not listening on %s:%d: %s", host, port, reason)
+                    continue
+                failure = OSError(error.errno, f"cannot listen on {host} port {port}: {reason}")
+                break
+            opened = True
+            self._listeners.append(listener)
+        if failure is not None or not opened:
+            await self._close_listeners()
+            raise failure or OSError(f"cannot listen on any address of 'bind' at port {port}")
+        self.port = port
+
+    async def _listen_unix(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISSOCK(os.stat(path).st_mode):
+                os.unlink(path)
+        try:
+            listener = await self._loop.create_unix_server(
+                self._new_connection, path, backlog=self.config.get_int("tcp-backlog")
+            )
+        except OSError as error:
+            await self._close_listeners()
+            reason = error.strerror or str(error)
+            raise OSError(error.errno, f"cannot listen on unix socket {path}: {reason}") from error
+        permissions = self.config.get_int("unixsocketperm")
+        if permissions:
+            os.chmod(path, permissions)
+        self._listeners.append(listener)
+        self.unix_path = path
+
+    def request_shutdown(self) -> None:
+        """Stop soon: `wait_stopped` returns."""
+        self._stopping.set()
+
+    async def wait_stopped(self) -> None:
+        """Serve until somebody asks to stop, then close everything."""
+        await self._stopping.wait()
+        await self._close_listeners()
+        for timer in (self._timer, self._tick_timer):
+            if timer is not None:
+                timer.cancel()
+        for connection in list(self.state.clients.values()):
+            assert isinstance(connection, Connection)
+            connection.transport.close()
+        deadline = self._loop.time() + _CLOSE_DEADLINE_S
+        while self.state.clients and self._loop.time() < deadline:
+            await asyncio.sleep(0.005)
+        for connection in list(self.state.clients.values()):
+            connection.close()
+
+    async def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        if self.unix_path:
+            with contextlib.suppress(OSError):
+                os.unlink(self.unix_path)
+
+    def _apply_settings(self) -> str | None:
+        config = self.config
+        maxclients = config.get_int("maxclients")
+        if maxclients > self.maxclients:
+            possible = descriptors_for(maxclients)
+            if possible < maxclients:
+                return (
+                    "The operating system is not able to handle the specified number of clients, "
+                    f"try with {possible}"
+                )
+        self.maxclients = maxclients
+        self._timeout_s = config.get_int("timeout")
+        self._keepalive_s = config.get_int("tcp-keepalive")
+        self._protected = config.get_bool("protected-mode")
+        self._shared.max_bulk_bytes = config.get_int("proto-max-bulk-len")
+        self._shared.max_query_bytes = config.get_int("client-query-buffer-limit")
+        set_level(config.get_text("loglevel"))
+        return None
+
+    # --- clients ---
+
+    def _new_connection(self) -> Connection:
+        return Connection(self.state, self._shared)
+
+    def _on_new(self, connection: Connection) -> None:
+        state = self.state
+        state.connections_received += 1
+        transport = connection.transport
+        sock = transport.get_extra_info("socket")
+        connection.is_unix = sock is not None and sock.family == socket.AF_UNIX
+        if connection.is_unix:
+            connection.address = f"{self.unix_path}:0"
+            connection.local_address = f"{self.unix_path}:0"
+        else:
+            connection.address = _address(transport.get_extra_info("peername"))
+            connection.local_address = _address(transport.get_extra_info("sockname"))
+        if len(state.clients) >= self.maxclients:
+            state.rejected_connections += 1
+            connection.refuse(errors.MAX_CLIENTS.text())
+            return
+        if self._protected and not state.password and not _is_local(connection):
+            state.rejected_connections += 1
+            connection.refuse(errors.PROTECTED_MODE.text())
+            return
+        transport.set_write_buffer_limits(TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES)
+        if self._keepalive_s and not connection.is_unix and sock is not None:
+            _keep_alive(sock, self._keepalive_s)
+        state.clients[connection.id] = connection
+        _log.log(VERBOSE, "client %d connected from %s", connection.id, connection.address)
+
+    def _on_gone(self, connection: Connection) -> None:
+        state = self.state
+        self._stalled.discard(connection)
+        if state.clients.pop(connection.id, None) is None:
+            return
+        abandon(connection)
+        if connection.is_monitor:
+            state.monitors.remove(connection)
+        if connection.postponed and connection in state.postponed:
+            state.postponed.remove(connection)
+        _log.log(VERBOSE, "client %d is gone", connection.id)
+
+    def _on_stalled(self, connection: Connection, stalled: bool) -> None:
+        if stalled:
+            self._stalled.add(connection)
+        else:
+            self._stalled.discard(connection)
+
+    # --- clockwork ---
+
+    def _set_timer(self, at_ms: int) -> None:
+        """Have `run_due` called at `at_ms`; called when that is earlier than was known."""
+        if self._timer is not None:
+            self._timer.cancel()
+        delay_s = max(0, at_ms - self.engine.clock.now_ms) / 1000
+        self._timer = self._loop.call_later(delay_s, self._run_due)
+
+    def _run_due(self) -> None:
+        self._timer = None
+        waiters = self.state.waiters
+        waiters.timer_ms = NEVER
+        self.engine.run_due()
+        at_ms = self.engine.next_ms()
+        if at_ms < waiters.timer_ms:
+            waiters.timer_ms = at_ms
+            self._set_timer(at_ms)
+
+    def _tick(self) -> None:
+        more = self.engine.tick()
+        now_ms = self.engine.clock.now_ms
+        self.sampler.sample(now_ms)
+        end_pause_if_over(self.state)
+        if self._stalled:
+            self._enforce_output_limits(now_ms)
+        if self._timeout_s:
+            self._close_idle(now_ms)
+        self._tick_timer = self._loop.call_later(0 if more else _TICK_S, self._tick)
+
+    def _enforce_output_limits(self, now_ms: int) -> None:
+        limits = self.config.output_limits
+        for connection in list(self._stalled):
+            limit = limits.replica if connection.is_monitor else limits.normal
+            size = connection.output_bytes()
+            if limit.hard_bytes and size > limit.hard_bytes:
+                over = True
+            elif limit.soft_bytes and size > limit.soft_bytes:
+                if not connection.output_over_since_ms:
+                    connection.output_over_since_ms = now_ms
+                over = now_ms - connection.output_over_since_ms > 1000 * limit.soft_seconds
+            else:
+                connection.output_over_since_ms = 0
+                over = False
+            if over:
+                _log.warning(
+                    "client %d at %s closed: it does not read its replies (%d bytes waited)",
+                    connection.id,
+                    connection.address,
+                    size,
+                )
+                connection.close()
+
+    def _close_idle(self, now_ms: int) -> None:
+        oldest = now_ms - 1000 * self._timeout_s
+        for connection in list(self.state.clients.values()):
+            if connection.last_ms < oldest and connection.blocked is None:
+                if connection.is_monitor:
+                    continue
+                _log.log(VERBOSE, "client %d closed: idle for too long", connection.id)
+                connection.close()
+
+
+_SETTINGS = (
+    "maxclients",
+    "timeout",
+    "tcp-keepalive",
+    "protected-mode",
+    "proto-max-bulk-len",
+    "client-query-buffer-limit",
+    "loglevel",
+)
+
+_SPARE_DESCRIPTORS = 32
+
+
+def descriptors_for(clients: int) -> int:
+    """Raise the limit of open files for so many clients; returns how many it allows."""
+    import resource
+
+    wanted = clients + _SPARE_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return clients
+    for limit in ((wanted, max(hard, wanted)), (min(wanted, hard), hard)):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+            break
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(clients, max(1, soft - _SPARE_DESCRIPTORS))
+
+
+def _address(name: Any) -> str:
+    if not name:
+        return "?:0"
+    host, port = name[0], name[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_local(connection: Connection) -> bool:
+    if connection.is_unix:
+        return True
+    host = connection.address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _keep_alive(sock: Any, seconds: int) -> None:
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+        interval = max(1, seconds // _KEEPALIVE_PROBES)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)

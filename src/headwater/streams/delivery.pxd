@@ -1,0 +1,162 @@
+cimport cython
+
+from headwater.raw cimport copy, decimal_length
+from headwater.resp.reply cimport Reply
+from headwater.streams.block cimport Block
+from headwater.streams.group cimport Consumer, Group
+from headwater.streams.ids cimport next_id, u64
+from headwater.streams.lag cimport counts_on, entries_read_at
+from headwater.streams.pending cimport PendingEntries
+from headwater.streams.range cimport Range
+from headwater.streams.records cimport Records
+from headwater.streams.stream cimport Stream
+
+cdef u64 MAX_COUNT
+cdef long long NEVER_MS
+cdef Py_ssize_t NULL_ENTRY_BYTES
+cdef Py_ssize_t TWO_ELEMENTS_BYTES
+cdef Block _NO_BLOCK
+
+cpdef u64 one_more(u64 count) noexcept
+
+
+@cython.final
+cdef class EntryFinder:
+
+    cdef readonly Stream stream
+    cdef readonly Py_ssize_t index
+    cdef readonly Py_ssize_t slot
+    cdef readonly Block block
+    cdef readonly Py_ssize_t start
+    cdef readonly Py_ssize_t size
+
+    @cython.locals(
+        stream=Stream,
+        index=Py_ssize_t,
+        slot=Py_ssize_t,
+        block=Block,
+        found_ms=u64,
+        found_seq=u64,
+    )
+    cpdef bint find(self, u64 ms, u64 seq) except -1
+
+    @cython.locals(block=Block)
+    cpdef void _stand_on(self, Py_ssize_t index, Py_ssize_t slot) except *
+
+    cpdef void write(self, Reply reply) except *
+    cpdef void write_claimed(self, Reply reply, long long idle_ms, u64 count) except *
+
+
+@cython.locals(
+    ok=bint,
+    ms=u64,
+    seq=u64,
+    run=Range,
+    kept=Py_ssize_t,
+    size="long long",
+    index=Py_ssize_t,
+    block=Block,
+    slot=Py_ssize_t,
+    end=Py_ssize_t,
+)
+cpdef Range new_entries(
+    Stream stream, Group group, long long count, long long max_bytes, Py_ssize_t extra_bytes
+)
+
+@cython.locals(
+    pending=PendingEntries,
+    number="unsigned int",
+    read="long long",
+    exact=bint,
+    ms=u64,
+    seq=u64,
+    index=Py_ssize_t,
+    block=Block,
+    slot=Py_ssize_t,
+    end=Py_ssize_t,
+)
+cpdef void hand_over(
+    Stream stream, Group group, Consumer consumer, long long now_ms, bint noack, Range run
+) except *
+
+@cython.locals(run=Range)
+cpdef (Py_ssize_t, Py_ssize_t) deliver(
+    Stream stream,
+    Group group,
+    Consumer consumer,
+    long long now_ms,
+    long long count,
+    long long max_bytes,
+    bint noack,
+    Reply reply,
+) except *
+
+@cython.locals(
+    pending=PendingEntries,
+    finder=EntryFinder,
+    due=list,
+    size=Py_ssize_t,
+    until_ms="long long",
+    handle="unsigned int",
+    run=Range,
+    left="long long",
+    total=Py_ssize_t,
+    delivered=u64,
+)
+cpdef (Py_ssize_t, Py_ssize_t) deliver_claiming(
+    Stream stream,
+    Group group,
+    Consumer consumer,
+    long long now_ms,
+    long long count,
+    long long max_bytes,
+    long long min_idle_ms,
+    bint noack,
+    Reply reply,
+) except *
+
+cpdef Py_ssize_t claim_bytes(u64 idle_ms, u64 count) noexcept
+
+@cython.locals(
+    size=Py_ssize_t,
+    buf=bytearray,
+    pos=Py_ssize_t,
+    index=Py_ssize_t,
+    block=Block,
+    slot=Py_ssize_t,
+    end=Py_ssize_t,
+    start=Py_ssize_t,
+    behind=Py_ssize_t,
+)
+cpdef Py_ssize_t write_with_zeros(Stream stream, Range run, Reply reply) except -1
+
+@cython.locals(
+    ok=bint,
+    pending=PendingEntries,
+    finder=EntryFinder,
+    limit="long long",
+    handles=list,
+    handle="unsigned int",
+    size=Py_ssize_t,
+)
+cpdef (Py_ssize_t, Py_ssize_t) deliver_history(
+    Stream stream,
+    Group group,
+    Consumer consumer,
+    u64 ms,
+    u64 seq,
+    long long now_ms,
+    long long count,
+    long long max_bytes,
+    Reply reply,
+) except *
+
+@cython.locals(
+    records=Records, kept=Py_ssize_t, size="long long", handle="unsigned int"
+)
+cpdef Py_ssize_t history_within(
+    Group group, EntryFinder finder, list handles, long long max_bytes
+) except -1
+
+@cython.locals(records=Records, finder=EntryFinder, handle="unsigned int", time_ms="long long")
+cpdef long long claimable_at(Stream stream, Group group, long long min_idle_ms) except? -1

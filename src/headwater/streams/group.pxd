@@ -1,0 +1,43 @@
+cimport cython
+
+from headwater.streams.pending cimport PendingEntries
+
+
+@cython.final
+cdef class Consumer:
+
+    cdef readonly bytes name
+    cdef readonly unsigned int number
+    cdef public long long seen_ms
+    cdef public long long active_ms
+
+
+@cython.final
+cdef class Group:
+
+    cdef readonly bytes name
+    cdef readonly unsigned long long last_ms
+    cdef readonly unsigned long long last_seq
+    cdef public long long entries_read
+    cdef readonly PendingEntries pending
+    cdef readonly dict consumers  # by name
+    cdef readonly list by_number  # Consumer or None, by owner number
+
+    cpdef Consumer consumer(self, bytes name)
+
+    @cython.locals(number="unsigned int", created=Consumer)
+    cpdef Consumer create_consumer(self, bytes name, long long now_ms)
+
+    @cython.locals(gone=Consumer)
+    cpdef Py_ssize_t delete_consumer(self, bytes name) except? -1
+
+    cpdef Consumer owner_of(self, unsigned int handle)
+    cpdef Py_ssize_t pending_of(self, Consumer consumer) except -1
+    cpdef void set_position(
+        self, unsigned long long ms, unsigned long long seq, long long entries_read
+    ) noexcept
+
+    @cython.locals(twin=Group, consumer=Consumer, copied=Consumer)
+    cpdef Group copy(self)
+
+    cpdef Py_ssize_t memory_usage(self) except -1

@@ -1,0 +1,115 @@
+"""A consumer group: its consumers, its position in the stream, its pending entries.
+
+What depends on the stream's entries too (how far behind a group is, what is delivered) is in
+lag.py and delivery.py.
+"""
+
+from __future__ import annotations
+
+from headwater.streams.pending import PendingEntries
+
+UNKNOWN = -1  # entries_read: the number of entries up to the last-delivered ID is not known
+NEVER = -1  # active_ms: no entry was ever delivered to the consumer
+
+
+class Consumer:
+    """A member of a group; `number` is the owner of its pending entries there."""
+
+    __slots__ = ("active_ms", "name", "number", "seen_ms")
+
+    def __init__(self, name: bytes, number: int, seen_ms: int) -> None:
+        self.name = name
+        self.number = number
+        self.seen_ms = seen_ms  # when it last asked for anything
+        self.active_ms = NEVER  # when it last got an entry
+
+
+class Group:
+    """A consumer group of one stream.
+
+    Guarantees: each consumer is the owner in `pending` that has its number; the sizes of their
+    pending entries and the nacked ones add up to all pending entries.
+    """
+
+    __slots__ = ("by_number", "consumers", "entries_read", "last_ms", "last_seq", "name", "pending")
+
+    def __init__(self, name: bytes, last_ms: int, last_seq: int, entries_read: int) -> None:
+        self.name = name
+        self.last_ms = last_ms  # the last-delivered ID
+        self.last_seq = last_seq
+        self.entries_read = entries_read
+        self.pending = PendingEntries()
+        self.consumers: dict[bytes, Consumer] = {}
+        self.by_number: list[Consumer | None] = [None]
+
+    def consumer(self, name: bytes) -> Consumer | None:
+        return self.consumers.get(name)
+
+    def create_consumer(self, name: bytes, now_ms: int) -> Consumer:
+        """Add a consumer that does not exist yet."""
+        number = self.pending.new_owner()
+        created = Consumer(name, number, now_ms)
+        self.consumers[name] = created
+        if number == len(self.by_number):
+            self.by_number.append(created)
+        else:
+            self.by_number[number] = created
+        return created
+
+    def delete_consumer(self, name: bytes) -> int:
+        """Delete a consumer with its pending entries; return how many those were, or -1.
+
+        -1 tells that there is no such consumer.
+        """
+        gone = self.consumers.pop(name, None)
+        if gone is None:
+            return -1
+        self.by_number[gone.number] = None
+        return self.pending.drop_owner(gone.number)
+
+    def owner_of(self, handle: int) -> Consumer | None:
+        """Return who owns a pending entry, None while it is nacked."""
+        return self.by_number[self.pending.records.owner(handle)]
+
+    def pending_of(self, consumer: Consumer) -> int:
+        """Return how many entries a consumer has pending."""
+        return self.pending.count_of(consumer.number)
+
+    def set_position(self, ms: int, seq: int, entries_read: int) -> None:
+        """Set the last-delivered ID and the number of entries up to it (or UNKNOWN)."""
+        self.last_ms = ms
+        self.last_seq = seq
+        self.entries_read = entries_read
+
+    def copy(self) -> Group:
+        """Return an independent copy with the same pending entries."""
+        twin = Group(self.name, self.last_ms, self.last_seq, self.entries_read)
+        twin.pending = self.pending.copy()
+        twin.by_number = [None] * len(self.by_number)
+        for name, consumer in self.consumers.items():
+            copied = Consumer(name, consumer.number, consumer.seen_ms)
+            copied.active_ms = consumer.active_ms
+            twin.consumers[name] = copied
+            twin.by_number[consumer.number] = copied
+        return twin
+
+    def memory_usage(self) -> int:
+        """Bytes of memory, objects included by fixed allowances."""
+        return 400 + 250 * len(self.consumers) + self.pending.memory_usage()
+
+    def check(self) -> None:
+        """Verify every invariant; for tests. Raises AssertionError."""
+        self.pending.check()
+        assert len(self.by_number) == len(self.pending.owned)
+        for number, consumer in enumerate(self.by_number):
+            if consumer is None:
+                assert self.pending.owned[number] is None
+            else:
+                assert consumer.number == number
+                assert self.consumers[consumer.name] is consumer
+        total = self.pending.nacked
+        for name, member in self.consumers.items():
+            assert member.name == name
+            assert self.by_number[member.number] is member
+            total += self.pending_of(member)
+        assert total == self.pending.count

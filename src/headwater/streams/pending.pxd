@@ -1,0 +1,98 @@
+cimport cython
+
+from headwater.streams.records cimport HandleOrder, Records
+
+
+@cython.final
+cdef class PendingEntries:
+
+    cdef readonly Records records
+    cdef readonly HandleOrder by_id
+    cdef readonly list owned  # HandleOrder or None, by owner number
+    cdef readonly list free_owners
+    cdef readonly Py_ssize_t count
+    cdef readonly Py_ssize_t nacked
+    cdef readonly unsigned int oldest
+    cdef readonly unsigned int newest
+    cdef readonly unsigned int newest_nacked
+    cdef readonly unsigned int hint
+    cdef readonly unsigned long long top_ms
+    cdef readonly unsigned long long top_seq
+
+    cpdef Py_ssize_t count_of(self, unsigned int owner) except -1
+
+    @cython.locals(order=HandleOrder)
+    cpdef HandleOrder order_of(self, unsigned int owner)
+
+    @cython.locals(number="Py_ssize_t")
+    cpdef unsigned int new_owner(self) except 0
+
+    @cython.locals(order=HandleOrder, removed="Py_ssize_t")
+    cpdef Py_ssize_t drop_owner(self, unsigned int owner) except -1
+
+    cpdef unsigned int find(self, unsigned long long ms, unsigned long long seq) except? 0
+
+    @cython.locals(handle="unsigned int")
+    cpdef unsigned int add(
+        self,
+        unsigned long long ms,
+        unsigned long long seq,
+        unsigned int owner,
+        long long time_ms,
+        unsigned long long count,
+    ) except 0
+
+    @cython.locals(before="unsigned int", handle="unsigned int")
+    cpdef unsigned int deliver(
+        self,
+        unsigned long long ms,
+        unsigned long long seq,
+        unsigned int owner,
+        long long time_ms,
+    ) except 0
+
+    @cython.locals(before="unsigned int", ms="unsigned long long", seq="unsigned long long")
+    cpdef void assign(
+        self,
+        unsigned int handle,
+        unsigned int owner,
+        long long time_ms,
+        unsigned long long count,
+    ) except *
+
+    cpdef void remove(self, unsigned int handle) except *
+
+    @cython.locals(handle="unsigned int", owner="unsigned int")
+    cpdef bint acknowledge(self, unsigned long long ms, unsigned long long seq) except -1
+
+    @cython.locals(number="Py_ssize_t")
+    cpdef void clear(self) except *
+
+    @cython.locals(before="unsigned int", behind="unsigned int")
+    cpdef void link(self, unsigned int handle, unsigned int owner, long long time_ms) noexcept
+
+    @cython.locals(low="unsigned int", high="unsigned int", step="unsigned int")
+    cpdef unsigned int place_of(self, long long time_ms) noexcept
+
+    @cython.locals(before="unsigned int", behind="unsigned int")
+    cpdef void unlink(self, unsigned int handle) noexcept
+
+    cpdef list handles_from(
+        self, unsigned long long ms, unsigned long long seq, Py_ssize_t limit
+    )
+    cpdef list owned_from(
+        self,
+        unsigned int owner,
+        unsigned long long ms,
+        unsigned long long seq,
+        Py_ssize_t limit,
+    )
+
+    @cython.locals(found=list, handle="unsigned int")
+    cpdef list delivered_until(self, long long time_ms, Py_ssize_t limit)
+
+    @cython.locals(twin=PendingEntries, order=HandleOrder)
+    cpdef PendingEntries copy(self)
+
+    @cython.locals(page=bytearray, chunk=bytearray, order=HandleOrder, total="Py_ssize_t")
+    cpdef Py_ssize_t memory_usage(self) except -1

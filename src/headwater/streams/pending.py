@@ -1,0 +1,363 @@
+"""The pending entries list of a consumer group: what was delivered and not acknowledged yet.
+
+One PendingEntries holds a group's pending entries in three orders, each without a Python
+object per entry (52 bytes an entry):
+
+- by ID, for the whole group;
+- by ID, for each consumer (called an owner here, a number: consumer names are group.py's);
+- by delivery time: first the nacked entries, which nobody owns, in the order they were
+  released, then the owned ones, the longest idle first.
+
+An entry is named by its handle (records.py), which stays valid until the entry is removed; 0 is
+no entry. Nothing here knows the stream: an entry may be pending whose data is deleted.
+"""
+
+from __future__ import annotations
+
+from headwater.streams.records import HandleOrder, Records
+
+
+class PendingEntries:
+    """A group's pending entries, found by ID, by owner and by idle time.
+
+    Guarantees: every entry has one owner, or none while nacked (owner 0, delivery time 0);
+    nacked entries come before all others in the order by time. Handles given to methods must
+    be of entries that are pending.
+    """
+
+    __slots__ = (
+        "by_id",
+        "count",
+        "free_owners",
+        "hint",
+        "nacked",
+        "newest",
+        "newest_nacked",
+        "oldest",
+        "owned",
+        "records",
+        "top_ms",
+        "top_seq",
+    )
+
+    def __init__(self) -> None:
+        self.records = Records()
+        self.by_id = HandleOrder()
+        self.count = 0  # how many entries are pending
+        # The order of each owner by its number, None where a number is free; 0 is nobody.
+        self.owned: list[HandleOrder | None] = [None]
+        self.free_owners: list[int] = []
+        self.nacked = 0  # how many entries nobody owns
+        self.oldest = 0  # both ends of the order by time
+        self.newest = 0
+        self.newest_nacked = 0  # the last nacked entry in the order by time
+        self.top_ms = 0  # no pending ID is above this one
+        self.top_seq = 0
+        # The last entry that was put between others in the order by time: a batch is claimed
+        # with one delivery time, so the next one's place is beside it.
+        self.hint = 0
+
+    def count_of(self, owner: int) -> int:
+        """Return how many entries an owner has pending."""
+        return self.order_of(owner).length
+
+    def order_of(self, owner: int) -> HandleOrder:
+        """Return the order of an owner's entries; the owner must exist."""
+        order = self.owned[owner]
+        assert order is not None
+        return order
+
+    # --- owners ---
+
+    def new_owner(self) -> int:
+        """Return the number of a new owner; numbers of dropped owners are used again."""
+        if self.free_owners:
+            number = self.free_owners.pop()
+            self.owned[number] = HandleOrder()
+        else:
+            number = len(self.owned)
+            self.owned.append(HandleOrder())
+        return number
+
+    def drop_owner(self, owner: int) -> int:
+        """Remove an owner with all its entries; return how many those were."""
+        order = self.order_of(owner)
+        removed = order.length
+        while order.length != 0:
+            self.remove(order.first())
+        self.owned[owner] = None
+        self.free_owners.append(owner)
+        return removed
+
+    # --- one entry ---
+
+    def find(self, ms: int, seq: int) -> int:
+        """Return the handle of a pending ID, or 0."""
+        return self.by_id.find(self.records, ms, seq)
+
+    def add(self, ms: int, seq: int, owner: int, time_ms: int, count: int) -> int:
+        """Add an ID that is not pending and return its handle.
+
+        Without an owner (0) the entry is nacked and `time_ms` must be 0.
+        """
+        handle = self.records.take()
+        self.count += 1
+        self.records.fill(handle, ms, seq, time_ms, count, owner)
+        if ms > self.top_ms or (ms == self.top_ms and seq > self.top_seq):
+            self.top_ms = ms
+            self.top_seq = seq
+        self.by_id.insert(self.records, handle, ms, seq)
+        if owner != 0:
+            self.order_of(owner).insert(self.records, handle, ms, seq)
+        self.link(handle, owner, time_ms)
+        return handle
+
+    def deliver(self, ms: int, seq: int, owner: int, time_ms: int) -> int:
+        """Make an ID pending as delivered once, also if it is pending already; its handle.
+
+        The cheapest way in: new entries have ever higher IDs and times.
+        """
+        if ms > self.top_ms or (ms == self.top_ms and seq > self.top_seq):
+            before = self.newest
+            if before == self.newest_nacked or self.records.time(before) <= time_ms:
+                handle = self.records.append(ms, seq, time_ms, 1, owner, before)
+                if before != 0:
+                    self.records.set_behind(before, handle)
+                else:
+                    self.oldest = handle
+                self.newest = handle
+                self.by_id.append(handle, ms, seq)
+                self.order_of(owner).append(handle, ms, seq)
+                self.count += 1
+                self.top_ms = ms
+                self.top_seq = seq
+                return handle
+        else:
+            handle = self.by_id.find(self.records, ms, seq)
+            if handle != 0:
+                self.assign(handle, owner, time_ms, 1)
+                return handle
+        return self.add(ms, seq, owner, time_ms, 1)
+
+    def assign(self, handle: int, owner: int, time_ms: int, count: int) -> None:
+        """Give an entry an owner (0: nacked, then `time_ms` must be 0), a time and a count.
+
+        The entry becomes the last one of its delivery time, even if nothing else changes.
+        """
+        before = self.records.owner(handle)
+        self.unlink(handle)
+        if before != owner:
+            ms = self.records.ms(handle)
+            seq = self.records.seq(handle)
+            if before != 0:
+                self.order_of(before).remove(self.records, ms, seq)
+            if owner != 0:
+                self.order_of(owner).insert(self.records, handle, ms, seq)
+            self.records.set_owner(handle, owner)
+        self.records.set_time(handle, time_ms)
+        self.records.set_count(handle, count)
+        self.link(handle, owner, time_ms)
+
+    def remove(self, handle: int) -> None:
+        """Remove an entry."""
+        self.acknowledge(self.records.ms(handle), self.records.seq(handle))
+
+    def acknowledge(self, ms: int, seq: int) -> bool:
+        """Remove an ID; False if it was not pending."""
+        handle = self.by_id.remove(self.records, ms, seq)
+        if handle == 0:
+            return False
+        owner = self.records.owner(handle)
+        if owner != 0:
+            self.order_of(owner).remove(self.records, ms, seq)
+        self.unlink(handle)
+        self.records.give(handle)
+        self.count -= 1
+        return True
+
+    def clear(self) -> None:
+        """Remove all entries; the owners stay."""
+        self.records.reset()
+        self.by_id = HandleOrder()
+        self.count = 0
+        for number in range(1, len(self.owned)):
+            if self.owned[number] is not None:
+                self.owned[number] = HandleOrder()
+        self.nacked = 0
+        self.oldest = 0
+        self.newest = 0
+        self.newest_nacked = 0
+        self.hint = 0
+        self.top_ms = 0
+        self.top_seq = 0
+
+    # --- the order by time ---
+
+    def link(self, handle: int, owner: int, time_ms: int) -> None:
+        """Put an entry in its place in the order by time."""
+        if owner == 0:
+            before = self.newest_nacked
+            self.newest_nacked = handle
+            self.nacked += 1
+        else:
+            before = self.newest
+            if before != self.newest_nacked and self.records.time(before) > time_ms:
+                before = self.place_of(time_ms)
+                self.hint = handle
+        if before != 0:
+            behind = self.records.behind(before)
+            self.records.set_behind(before, handle)
+        else:
+            behind = self.oldest
+            self.oldest = handle
+        if behind != 0:
+            self.records.set_before(behind, handle)
+        else:
+            self.newest = handle
+        self.records.set_before(handle, before)
+        self.records.set_behind(handle, behind)
+
+    def place_of(self, time_ms: int) -> int:
+        """Return the entry behind which one that is older than the newest must go, or 0.
+
+        The walk goes on from both sides at once, so it is as long as the way from the nearest
+        of three places: the oldest owned entry, the newest, the last one placed like this.
+        """
+        if self.newest_nacked != 0:
+            low = self.records.behind(self.newest_nacked)
+        else:
+            low = self.oldest
+        if self.records.time(low) > time_ms:
+            return self.newest_nacked
+        high = self.newest
+        if self.hint != 0:
+            if self.records.time(self.hint) <= time_ms:
+                low = self.hint
+            else:
+                high = self.hint
+        while True:
+            step = self.records.behind(low)
+            if self.records.time(step) > time_ms:
+                return low
+            low = step
+            step = self.records.before(high)
+            if self.records.time(step) <= time_ms:
+                return step
+            high = step
+
+    def unlink(self, handle: int) -> None:
+        """Take an entry out of the order by time."""
+        before = self.records.before(handle)
+        behind = self.records.behind(handle)
+        if before != 0:
+            self.records.set_behind(before, behind)
+        else:
+            self.oldest = behind
+        if behind != 0:
+            self.records.set_before(behind, before)
+        else:
+            self.newest = before
+        if self.records.owner(handle) == 0:
+            self.nacked -= 1
+            if handle == self.newest_nacked:
+                self.newest_nacked = before
+        elif handle == self.hint:
+            self.hint = 0
+
+    # --- ranges ---
+
+    def handles_from(self, ms: int, seq: int, limit: int) -> list[int]:
+        """Return at most `limit` handles in order of ID, from an ID (inclusive) upwards."""
+        return self.by_id.handles_from(self.records, ms, seq, limit)
+
+    def owned_from(self, owner: int, ms: int, seq: int, limit: int) -> list[int]:
+        """Return at most `limit` handles of one owner in order of ID, from an ID upwards."""
+        return self.order_of(owner).handles_from(self.records, ms, seq, limit)
+
+    def delivered_until(self, time_ms: int, limit: int) -> list[int]:
+        """Return at most `limit` handles whose delivery time is at or before `time_ms`.
+
+        Nacked entries first, then the longest idle ones.
+        """
+        found: list[int] = []
+        handle = self.oldest
+        while handle != 0 and len(found) < limit and self.records.time(handle) <= time_ms:
+            found.append(handle)
+            handle = self.records.behind(handle)
+        return found
+
+    # --- the whole ---
+
+    def copy(self) -> PendingEntries:
+        """Return a copy in which handles and owners mean the same."""
+        twin = PendingEntries()
+        twin.records = self.records.copy()
+        twin.by_id = self.by_id.copy()
+        twin.count = self.count
+        twin.owned.clear()
+        for order in self.owned:
+            twin.owned.append(None if order is None else order.copy())
+        twin.free_owners.extend(self.free_owners)
+        twin.nacked = self.nacked
+        twin.oldest = self.oldest
+        twin.newest = self.newest
+        twin.newest_nacked = self.newest_nacked
+        twin.hint = self.hint
+        twin.top_ms = self.top_ms
+        twin.top_seq = self.top_seq
+        return twin
+
+    def memory_usage(self) -> int:
+        """Bytes of memory, objects included by fixed allowances."""
+        total = 0
+        for page in self.records.pages:
+            total += len(page) + 64
+        for chunk in self.by_id.chunks:
+            total += len(chunk) + 64
+        for order in self.owned:
+            if order is not None:
+                total += 128
+                for chunk in order.chunks:
+                    total += len(chunk) + 64
+        return total
+
+    def check(self) -> None:
+        """Verify every invariant; for tests. Raises AssertionError."""
+        records = self.records
+        by_id = self.by_id.check(records)
+        assert records.live == self.count == len(by_id)
+        records.check()
+        owned = 0
+        for number, order in enumerate(self.owned):
+            if order is None:
+                assert number == 0 or number in self.free_owners
+                continue
+            for handle in order.check(records):
+                assert records.owner(handle) == number
+                assert self.find(records.ms(handle), records.seq(handle)) == handle
+                owned += 1
+        assert owned + self.nacked == len(by_id)
+        assert len(self.owned) - 1 == len(set(self.free_owners)) + sum(
+            order is not None for order in self.owned
+        )
+        before = 0
+        last_nacked = 0
+        handle = self.oldest
+        seen = set()
+        while handle != 0:
+            assert handle not in seen
+            seen.add(handle)
+            assert records.before(handle) == before
+            if records.owner(handle) == 0:
+                assert before == last_nacked, "nacked entries come first"
+                assert records.time(handle) == 0
+                last_nacked = handle
+            elif before != last_nacked:
+                assert records.time(before) <= records.time(handle)
+            before = handle
+            handle = records.behind(handle)
+        assert self.newest == before
+        assert self.newest_nacked == last_nacked
+        assert seen == set(by_id)
+        assert not by_id or records.compare(by_id[len(by_id) - 1], self.top_ms, self.top_seq) <= 0
+        assert self.hint == 0 or (self.hint in seen and records.owner(self.hint) != 0)

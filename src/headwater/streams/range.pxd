@@ -1,0 +1,40 @@
+cimport cython
+
+from headwater.raw cimport alloc, copy
+from headwater.resp.reply cimport Reply
+from headwater.streams.block cimport Block
+
+
+cdef class Range:
+    cdef readonly list blocks
+    cdef readonly Py_ssize_t index1, slot1      # the first entry
+    cdef readonly Py_ssize_t index2, slot2      # behind the last entry
+    cdef readonly Py_ssize_t count
+    cdef readonly Py_ssize_t size               # bytes
+
+    @cython.locals(block=Block)
+    cpdef Py_ssize_t _begin(self, Py_ssize_t index) noexcept
+    @cython.locals(block=Block)
+    cpdef Py_ssize_t _end(self, Py_ssize_t index) noexcept
+    @cython.locals(step=Py_ssize_t, index=Py_ssize_t, stop=Py_ssize_t, begin=Py_ssize_t,
+                   end=Py_ssize_t, left=Py_ssize_t, block=Block)
+    cpdef void keep(self, long long limit, bint reverse) except *
+    @cython.locals(kept=Py_ssize_t, size=Py_ssize_t, index=Py_ssize_t, block=Block, slot=Py_ssize_t)
+    cpdef void keep_bytes(self, Py_ssize_t max_bytes) except *
+    @cython.locals(buf=bytearray, pos=Py_ssize_t, index=Py_ssize_t, block=Block, slot=Py_ssize_t,
+                   begin=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t)
+    cpdef void write(self, Reply reply, bint reverse) except *
+
+
+cdef class Pieces:
+    cdef list _blocks
+    cdef Py_ssize_t _index, _slot
+    cdef Py_ssize_t _first, _last_first, _last_slot
+    cdef bint _reverse
+
+    @cython.locals(block=Block)
+    cdef Py_ssize_t _begin(self, Py_ssize_t index) noexcept
+    @cython.locals(block=Block)
+    cdef Py_ssize_t _end(self, Py_ssize_t index) noexcept
+    @cython.locals(size=Py_ssize_t, block=Block, start=Py_ssize_t, end=Py_ssize_t)
+    cpdef bytes read(self, Py_ssize_t max_bytes)

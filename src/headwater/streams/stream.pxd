@@ -1,0 +1,49 @@
+cimport cython
+
+from headwater.resp.request cimport Request
+from headwater.streams.block cimport Block
+from headwater.streams.ids cimport u64
+from headwater.streams.range cimport Range
+from headwater.value cimport Value
+
+
+cdef class Stream(Value):
+    cdef readonly list blocks           # of Block; nothing to see below head
+    cdef readonly Py_ssize_t head
+    cdef public long long length
+    cdef public u64 last_ms, last_seq   # last-generated ID
+    cdef public u64 max_deleted_ms, max_deleted_seq
+    cdef public u64 entries_added
+    cdef public dict groups             # name -> Group, or None
+    cdef public object idmp             # Idmp, or None
+
+    cpdef bytes type_name(self)
+    cpdef bytes encoding(self)
+    @cython.locals(i=Py_ssize_t, block=Block, total=Py_ssize_t)
+    cpdef Py_ssize_t memory_usage(self) except? -1
+    cpdef Py_ssize_t free_units(self) except? -1
+    @cython.locals(left=Py_ssize_t)
+    cpdef bint free_some(self, Py_ssize_t n) except? -1
+    @cython.locals(other=Stream, block=Block, i=Py_ssize_t, n=Py_ssize_t)
+    cpdef Value copy(self)
+    @cython.locals(block=Block)
+    cpdef (u64, u64) first_id(self) except *
+    @cython.locals(payload=Py_ssize_t, i=Py_ssize_t, n=Py_ssize_t, block=Block, last=Block,
+                   capacity=Py_ssize_t)
+    cpdef void append(self, u64 ms, u64 seq, Request request, Py_ssize_t arg, Py_ssize_t fields,
+                      long long node_max_entries, long long node_max_bytes) except *
+    @cython.locals(low=Py_ssize_t, high=Py_ssize_t, middle=Py_ssize_t, block=Block)
+    cpdef (Py_ssize_t, Py_ssize_t) locate(self, u64 ms, u64 seq) except *
+    @cython.locals(index=Py_ssize_t, slot=Py_ssize_t, block=Block, m=u64, s=u64)
+    cpdef bint contains(self, u64 ms, u64 seq) except? -1
+    @cython.locals(n=Py_ssize_t, index1=Py_ssize_t, slot1=Py_ssize_t, index2=Py_ssize_t,
+                   slot2=Py_ssize_t, block=Block, m=u64, s=u64, found=Range)
+    cpdef Range range(self, u64 ms1, u64 seq1, u64 ms2, u64 seq2, long long limit, bint reverse)
+    cpdef bint delete(self, u64 ms, u64 seq) except? -1
+    @cython.locals(index=Py_ssize_t, slot=Py_ssize_t, block=Block, m=u64, s=u64)
+    cpdef bint take_out(self, u64 ms, u64 seq) except? -1
+    @cython.locals(block=Block)
+    cpdef void drop_block(self, Py_ssize_t index) except *
+    cpdef void drop_entries(self, Py_ssize_t index, Py_ssize_t n) except *
+    @cython.locals(block=Block)
+    cdef void _drop_first(self, Py_ssize_t index, Py_ssize_t n) except *

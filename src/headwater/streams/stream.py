@@ -1,0 +1,287 @@
+"""The stream: entries in blocks, what it remembers of its past, its groups.
+
+No clock and no sockets: every time and every ID is an argument. IDs only grow (invariant 3).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headwater.resp.request import Request
+from headwater.streams.block import Block
+from headwater.streams.range import Range
+from headwater.value import Value
+
+if TYPE_CHECKING:
+    from headwater.streams.group import Group
+    from headwater.streams.idmp import Idmp
+
+BLOCK_MAX_BYTES = 4 * 1024 * 1024
+"""A block of several entries ends here at the latest, whatever the configuration says: deleting
+from the middle copies a block, and an offset in it has 32 bits."""
+
+_LISTPACK_MAX_BYTES = 1 << 30
+_COMPACT_AT = 64
+_GONE = Block(0)
+
+
+class Stream(Value):
+    """A stream. `blocks[:head]` is emptied by trimming and waits for a cheap moment to go."""
+
+    __slots__ = (
+        "blocks",
+        "entries_added",
+        "groups",
+        "head",
+        "idmp",
+        "last_ms",
+        "last_seq",
+        "length",
+        "max_deleted_ms",
+        "max_deleted_seq",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks: list[Block] = []
+        self.head = 0
+        self.length = 0
+        self.last_ms = 0
+        self.last_seq = 0
+        self.max_deleted_ms = 0
+        self.max_deleted_seq = 0
+        self.entries_added = 0
+        self.groups: dict[bytes, Group] | None = None
+        self.idmp: Idmp | None = None
+
+    # --- Value ---
+
+    def type_name(self) -> bytes:
+        return b"stream"
+
+    def encoding(self) -> bytes:
+        return b"stream"
+
+    def memory_usage(self) -> int:
+        """Bytes of memory, objects included by fixed allowances."""
+        total = 200 + 8 * len(self.blocks)
+        for i in range(self.head, len(self.blocks)):
+            block = self.blocks[i]
+            total += block.memory_bytes()
+        if self.groups is not None:
+            for group in self.groups.values():
+                total += group.memory_usage()
+        if self.idmp is not None:
+            total += self.idmp.memory_usage()
+        return total
+
+    def free_units(self) -> int:
+        units = len(self.blocks) - self.head
+        if self.groups is not None:
+            for group in self.groups.values():
+                units += group.pending.count // 100
+        return units
+
+    def free_some(self, n: int) -> bool:
+        """Let go of up to `n` blocks; True when nothing big is left."""
+        left = len(self.blocks) - self.head
+        if left > n:
+            del self.blocks[len(self.blocks) - n :]
+            return False
+        self.blocks.clear()
+        self.head = 0
+        return True
+
+    def copy(self) -> Stream:
+        """A stream of its own with the same content; sealed blocks are shared."""
+        other = Stream()
+        n = len(self.blocks)
+        for i in range(self.head, n):
+            block = self.blocks[i]
+            other.blocks.append(block.own() if i == n - 1 else block)
+        other.length = self.length
+        other.last_ms = self.last_ms
+        other.last_seq = self.last_seq
+        other.max_deleted_ms = self.max_deleted_ms
+        other.max_deleted_seq = self.max_deleted_seq
+        other.entries_added = self.entries_added
+        if self.groups is not None:
+            other.groups = {name: group.copy() for name, group in self.groups.items()}
+        if self.idmp is not None:
+            other.idmp = self.idmp.copy()
+        return other
+
+    # --- entries ---
+
+    def first_id(self) -> tuple[int, int]:
+        """The lowest ID, or 0-0 of an empty stream."""
+        if self.length == 0:
+            return 0, 0
+        block = self.blocks[self.head]
+        return block.entry_id(block.first)
+
+    def append(
+        self,
+        ms: int,
+        seq: int,
+        request: Request,
+        arg: int,
+        fields: int,
+        node_max_entries: int,
+        node_max_bytes: int,
+    ) -> None:
+        """Append an entry whose fields and values are the arguments from `arg` on.
+
+        The ID must be above the last one. The limits are `stream-node-max-entries` and
+        `stream-node-max-bytes`; 0 is none.
+        """
+        if not request.wellformed:
+            request.set_words(request.words())
+        payload = 0
+        for i in range(arg, arg + 2 * fields):
+            payload += request.length(i)
+        n = len(self.blocks)
+        block = None
+        capacity = payload + 14 * fields + 56
+        if n > self.head:
+            last = self.blocks[n - 1]
+            if node_max_bytes == 0 or node_max_bytes > _LISTPACK_MAX_BYTES:
+                node_max_bytes = _LISTPACK_MAX_BYTES
+            if (
+                last.listpack_bytes() + payload >= node_max_bytes
+                or (node_max_entries > 0 and last.live() + last.dead >= node_max_entries)
+                or last.used + capacity > BLOCK_MAX_BYTES
+            ):
+                last.seal()
+                capacity += min(last.used, BLOCK_MAX_BYTES)
+            else:
+                block = last
+        if block is None:
+            block = Block(capacity)
+            self.blocks.append(block)
+        block.append(ms, seq, request, arg, fields)
+        self.length += 1
+        self.entries_added += 1
+        self.last_ms = ms
+        self.last_seq = seq
+
+    def locate(self, ms: int, seq: int) -> tuple[int, int]:
+        """Where the first entry at or above an ID is: (index in `blocks`, slot).
+
+        Behind the last entry it is (len(blocks), 0).
+        """
+        low, high = self.head, len(self.blocks)
+        while low < high:
+            middle = (low + high) // 2
+            block = self.blocks[middle]
+            if block.last_ms < ms or (block.last_ms == ms and block.last_seq < seq):
+                low = middle + 1
+            else:
+                high = middle
+        if low == len(self.blocks):
+            return low, 0
+        block = self.blocks[low]
+        return low, block.find(ms, seq)
+
+    def contains(self, ms: int, seq: int) -> bool:
+        """Tell whether there is an entry of this ID."""
+        index, slot = self.locate(ms, seq)
+        if index == len(self.blocks):
+            return False
+        block = self.blocks[index]
+        m, s = block.entry_id(slot)
+        return m == ms and s == seq
+
+    def range(
+        self, ms1: int, seq1: int, ms2: int, seq2: int, limit: int, reverse: bool
+    ) -> Range | None:
+        """The entries from the first ID to the second, both included; None when there are none.
+
+        `limit` (-1: none) counts from the low end, or from the high end when `reverse`.
+        """
+        n = len(self.blocks)
+        if self.length == 0 or limit == 0 or ms1 > ms2 or (ms1 == ms2 and seq1 > seq2):
+            return None
+        index1, slot1 = self.locate(ms1, seq1)
+        if index1 == n:
+            return None
+        if ms2 > self.last_ms or (ms2 == self.last_ms and seq2 >= self.last_seq):
+            index2 = n - 1
+            block = self.blocks[index2]
+            slot2 = block.slots
+        else:
+            index2, slot2 = self.locate(ms2, seq2)
+            if index2 == n:
+                index2 = n - 1
+                block = self.blocks[index2]
+                slot2 = block.slots
+            else:
+                block = self.blocks[index2]
+                m, s = block.entry_id(slot2)
+                if m == ms2 and s == seq2:
+                    slot2 += 1
+        if index1 == index2:
+            if slot1 >= slot2:
+                return None
+        elif index1 > index2:
+            return None
+        found = Range(self.blocks, index1, slot1, index2, slot2)
+        found.keep(limit, reverse)
+        return found
+
+    def delete(self, ms: int, seq: int) -> bool:
+        """Delete the entry of this ID; False when there is none. Groups are left alone."""
+        if not self.take_out(ms, seq):
+            return False
+        if ms > self.max_deleted_ms or (ms == self.max_deleted_ms and seq > self.max_deleted_seq):
+            self.max_deleted_ms = ms
+            self.max_deleted_seq = seq
+        return True
+
+    def take_out(self, ms: int, seq: int) -> bool:
+        """Delete the entry of this ID as trimming does: the max deleted ID stays as it is."""
+        index, slot = self.locate(ms, seq)
+        if index == len(self.blocks):
+            return False
+        block = self.blocks[index]
+        m, s = block.entry_id(slot)
+        if m != ms or s != seq:
+            return False
+        if block.live() == 1:
+            self.drop_block(index)
+            return True
+        if slot == block.first:
+            self._drop_first(index, 1)
+        else:
+            self.blocks[index] = block.without(slot)
+        self.length -= 1
+        return True
+
+    def drop_block(self, index: int) -> None:
+        """Take a whole block out."""
+        block = self.blocks[index]
+        self.length -= block.live()
+        if index == self.head:
+            self.blocks[index] = _GONE
+            self.head += 1
+            if self.head == len(self.blocks):
+                self.blocks.clear()
+                self.head = 0
+            elif self.head >= _COMPACT_AT and 2 * self.head >= len(self.blocks):
+                del self.blocks[: self.head]
+                self.head = 0
+        else:
+            del self.blocks[index]
+
+    def drop_entries(self, index: int, n: int) -> None:
+        """Take the first `n` entries out of a block that has more."""
+        self._drop_first(index, n)
+        self.length -= n
+
+    def _drop_first(self, index: int, n: int) -> None:
+        block = self.blocks[index]
+        if index < len(self.blocks) - 1:
+            # A sealed block may be held by a reply or a snapshot.
+            block = block.twin()
+            self.blocks[index] = block
+        block.drop_first(n)

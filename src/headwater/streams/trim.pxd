@@ -1,0 +1,22 @@
+cimport cython
+
+from headwater.streams.block cimport Block
+from headwater.streams.ids cimport u64
+from headwater.streams.references cimport drop_references, is_acknowledged
+from headwater.streams.stream cimport Stream
+
+
+cdef class Trim:
+    cdef public int by
+    cdef public bint approximate
+    cdef public long long limit
+    cdef public long long maxlen
+    cdef public u64 minid_ms, minid_seq
+    cdef public int references
+
+    @cython.locals(trimmed="long long", index=Py_ssize_t, careful=bint, block=Block, live=Py_ssize_t,
+                   whole=bint, kept=bint, at_head=bint, n=Py_ssize_t)
+    cpdef long long apply(self, Stream stream) except? -1
+    cdef bint _is_done(self, Stream stream) noexcept
+    @cython.locals(block=Block, left=Py_ssize_t, trimmed=Py_ssize_t, ms=u64, seq=u64, slot=Py_ssize_t)
+    cdef (bint, Py_ssize_t) _trim_each(self, Stream stream, Py_ssize_t index) except *

@@ -1,0 +1,1 @@
+"""Clients and tools that people use, unmodified."""

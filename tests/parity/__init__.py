@@ -1,0 +1,1 @@
+"""Headwater and a real redis-server answer alike."""

@@ -1,0 +1,1 @@
+"""What tests share: servers, a plain connection, and the comparison of two servers."""
