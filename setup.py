@@ -1,84 +1,105 @@
-"""Compile the hot modules. HEADWATER_EXT=auto (default) | require | skip; see CONTRIBUTING.md."""
+"""Compile the hot modules; what HEADWATER_EXT=auto|require|skip means is in CONTRIBUTING.md."""
 
 import os
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
-COMPILED = (
-    "clock",
-    "commands.claims",
-    "commands.dispatch",
-    "commands.groups",
-    "commands.reading",
-    "commands.session",
-    "commands.state",
-    "commands.stream_options",
-    "commands.streams",
-    "commands.table",
-    "keyspace.database",
-    "keyspace.expiry",
-    "keyspace.order",
-    "keyspace.strings",
-    "keyspace.waiters",
-    "raw",
-    "resp.parser",
-    "resp.reply",
-    "resp.request",
-    "server.connection",
-    "streams.block",
-    "streams.delivery",
-    "streams.group",
-    "streams.idmp",
-    "streams.ids",
-    "streams.lag",
-    "streams.listpack",
-    "streams.pending",
-    "streams.range",
-    "streams.records",
-    "streams.references",
-    "streams.stream",
-    "streams.trim",
-    "value",
+COMPILED = tuple(
+    """
+    clock glob raw value
+    commands.claims commands.dispatch commands.groups commands.reading commands.session
+    commands.state commands.stream_options commands.streams commands.table
+    keyspace.database keyspace.expiry keyspace.order keyspace.strings keyspace.waiters
+    resp.parser resp.reply resp.request
+    server.connection
+    streams.block streams.delivery streams.group streams.idmp streams.ids streams.lag
+    streams.listpack streams.pending streams.range streams.records streams.references
+    streams.stream streams.trim
+    """.split()
 )
 DIRECTIVES = {
     "language_level": 3,
-    "annotation_typing": False,
+    "annotation_typing": False,  # hints are for mypy; C types stand in the .pxd
     "boundscheck": False,
     "wraparound": False,
     "cdivision": True,
     "initializedcheck": False,
 }
+MODE = os.environ.get("HEADWATER_EXT") or "auto"
+ONLY = os.environ.get("HEADWATER_ONLY")  # module names, comma separated, for quick experiments
+ANNOTATE = bool(os.environ.get("HEADWATER_ANNOTATE"))  # HTML that shows which lines cost Python
+CPUS = os.cpu_count() or 1
 
 
-def extensions(mode):
-    if mode == "skip":
-        return []
+def give_up(error):
+    """In auto mode, say loudly that nothing is compiled; otherwise fail."""
+    if MODE != "auto":
+        raise error
+    line = "!" * 78
+    print(f"{line}\nheadwater is installed INTERPRETED: {error}\n{line}", file=sys.stderr)
+
+
+class Compile(build_ext):
+    """All or nothing: compiled modules call each other in C, so some of them are no use."""
+
+    def run(self):
+        try:
+            super().run()
+        except Exception as error:
+            give_up(error)
+            for path in Path(self.build_lib).rglob("*.so"):
+                path.unlink()
+            self.extensions = []
+
+
+def extensions():
+    """The Extension of each compiled module, its C source up to date."""
+    flags = ["-O2", "-g0", "-Wno-unused-function"] + ["-Werror=sign-compare"] * (MODE == "require")
+    listed = []
+    for name in ONLY.split(",") if ONLY else COMPILED:
+        base = Path("src/headwater", *name.split("."))
+        source = base.with_suffix(".pyx" if base.with_suffix(".pyx").exists() else ".py")
+        listed.append(Extension(f"headwater.{name}", [str(source)], extra_compile_args=flags))
+    folder = Path("build/annotated" if ANNOTATE else "build/cython")
+    # What was made with other directives is not up to date.
+    older = [c for c in folder.rglob("*.c") if c.stat().st_mtime < os.stat("setup.py").st_mtime]
     try:
         from Cython.Build import cythonize
-    except ImportError:
-        if mode == "require":
-            raise
-        print("headwater: Cython is missing, nothing is compiled", file=sys.stderr)
+
+        return cythonize(
+            listed,
+            compiler_directives=DIRECTIVES,
+            nthreads=CPUS,
+            build_dir=str(folder),
+            annotate=ANNOTATE,
+            force=bool(older),
+            quiet=True,
+        )
+    except Exception as error:
+        give_up(error)
         return []
-    only = os.environ.get("HEADWATER_ONLY", "")
-    names = only.split(",") if only else COMPILED
-    return cythonize(
-        [
-            Extension(
-                f"headwater.{name}",
-                [f"src/headwater/{name.replace('.', '/')}.{'pyx' if name == 'raw' else 'py'}"],
-                optional=mode == "auto",
-                extra_compile_args=["-O2", "-Wno-unused-function"],
-            )
-            for name in names
-        ],
-        compiler_directives=DIRECTIVES,
-        nthreads=os.cpu_count() or 1,
-        build_dir="build/cython",
-        annotate=bool(os.environ.get("HEADWATER_ANNOTATE")),
-    )
+
+
+def drop_stale():
+    """Take files of modules that are gone out of build/lib*, or they would be installed again."""
+    for path in Path("build").glob("lib*/headwater/**/*.*"):
+        inside = Path(*path.parts[2:])
+        if path.suffix == ".so":
+            name = inside.name.partition(".")[0]
+            wanted = ".".join([*inside.parts[1:-1], name]) in COMPILED
+        else:
+            wanted = Path("src", inside).exists()
+        if not wanted:
+            path.unlink()
 
 
 if __name__ == "__main__":
-    setup(ext_modules=extensions(os.environ.get("HEADWATER_EXT", "auto")))
+    drop_stale()
+    setup(
+        ext_modules=[] if MODE == "skip" else extensions(),
+        cmdclass={"build_ext": Compile},
+        options={"build_ext": {"parallel": CPUS}},
+    )

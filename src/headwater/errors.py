@@ -43,6 +43,10 @@ class ErrorReply:
         return text.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace")
 
 
+def _as_text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes | bytearray) else str(value)
+
+
 _declared: set[str] = set()
 
 
@@ -64,6 +68,7 @@ WRONG_TYPE = declare("WRONGTYPE", "Operation against a key holding the wrong kin
 NO_SUCH_KEY = declare("ERR", "no such key")
 WRONG_ARITY = declare("ERR", "wrong number of arguments for '{}' command")
 UNKNOWN_COMMAND = declare("ERR", "unknown command '{}', with args beginning with: {}")
+UNKNOWN_COMMAND_ALONE = declare("ERR", "unknown command '{}'")
 UNKNOWN_SUBCOMMAND = declare("ERR", "unknown subcommand '{}'. Try {} HELP.")
 SUBCOMMAND_ARGUMENTS = declare(
     "ERR", "unknown subcommand or wrong number of arguments for '{}'. Try {} HELP."

@@ -20,7 +20,10 @@ from support.wire import Reply, plain
 TABLE = Path(__file__).parent.parent / "data" / "malformed.txt"
 
 # Command line -> what Redis 8.10 answers where the reference answers something else.
-NEWER: dict[str, Reply] = {}
+NEWER: dict[str, Reply] = {
+    # Since 8.10 the keys of XREAD are looked for by a function of its own, which wants pairs.
+    "COMMAND GETKEYS XREAD STREAMS a b 0": ("-", b"ERR Invalid arguments specified for command"),
+}
 
 # Not asked for: a transaction's errors and connections that end belong to other tests.
 NOT_COMPARED = {"quit", "shutdown", "failover", "reset"}

@@ -235,6 +235,8 @@ def normalizer(words: tuple[Word, ...]) -> Rule:
         return lambda reply: ("set", sorted(pairs(reply).items())) if reply[0] in "%*" else reply
     if name == b"RANDOMKEY" or names == [b"MEMORY", b"USAGE"] or names == [b"OBJECT", b"IDLETIME"]:
         return only_type
+    if name == b"ROLE":
+        return without_offset
     if name == b"HELLO":
         return without_greeting
     return lambda reply: reply
@@ -249,6 +251,12 @@ def as_newer(server: Server, reply: Reply) -> Reply:
     if server.kind == "redis" and kind == "-" and value.endswith(NO_ARGUMENTS):
         return kind, value.removesuffix(NO_ARGUMENTS)
     return reply
+
+
+def without_offset(reply: Reply) -> Reply:
+    """ROLE of a master: its replication offset counts differently."""
+    kind, value = reply
+    return (kind, [value[0], ANY, *value[2:]]) if kind == "*" else reply
 
 
 def without_greeting(reply: Reply) -> Reply:

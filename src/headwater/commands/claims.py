@@ -120,7 +120,6 @@ def claim_argument(request: Request, i: int, option: str) -> int:
     return value
 
 
-@command("XCLAIM")
 def xclaim(session: Session, request: Request, reply: Reply) -> None:
     """XCLAIM key group consumer min-idle-time id [id ...] [options], as Redis 8.10."""
     stream, group = group_to_write(session, request)
@@ -167,10 +166,12 @@ def xclaim(session: Session, request: Request, reply: Reply) -> None:
     write_claimed(group, finder, claimed, options.just_id, reply)
 
 
+command("XCLAIM")(xclaim)
+
+
 # --- XAUTOCLAIM ---
 
 
-@command("XAUTOCLAIM")
 def xautoclaim(session: Session, request: Request, reply: Reply) -> None:
     """XAUTOCLAIM key group consumer min-idle-time start [COUNT n] [JUSTID].
 
@@ -204,6 +205,9 @@ def xautoclaim(session: Session, request: Request, reply: Reply) -> None:
     reply.array(len(scan.deleted))
     for deleted_ms, deleted_seq in scan.deleted:
         reply.stream_id(deleted_ms, deleted_seq)
+
+
+command("XAUTOCLAIM")(xautoclaim)
 
 
 class Scan:

@@ -124,6 +124,8 @@ def _refusal(
 
 
 def _unknown_command(request: Request) -> bytes:
+    if request.argc == 1:
+        return errors.UNKNOWN_COMMAND_ALONE.text(request.arg(0)[:_QUOTED_ARGUMENTS_BYTES])
     quoted = ""
     for i in range(1, request.argc):
         if len(quoted) >= _QUOTED_ARGUMENTS_BYTES:

@@ -196,7 +196,6 @@ def xgroup_delconsumer(session: Session, request: Request, reply: Reply) -> None
 # --- XACK, XACKDEL ---
 
 
-@command("XACK")
 def xack(session: Session, request: Request, reply: Reply) -> None:
     """XACK key group id [id ...]: how many of them were pending."""
     database = session.database
@@ -217,7 +216,9 @@ def xack(session: Session, request: Request, reply: Reply) -> None:
     reply.integer(acknowledged)
 
 
-@command("XACKDEL")
+command("XACK")(xack)
+
+
 def xackdel(session: Session, request: Request, reply: Reply) -> None:
     """XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...].
 
@@ -253,6 +254,9 @@ def xackdel(session: Session, request: Request, reply: Reply) -> None:
         reply.integer(DELETED)
     if deleted:
         database.signal_modified(key)
+
+
+command("XACKDEL")(xackdel)
 
 
 # --- XNACK ---
@@ -312,7 +316,6 @@ class NackOptions:
         return count
 
 
-@command("XNACK")
 def xnack(session: Session, request: Request, reply: Reply) -> None:
     """XNACK key group mode IDS numids id [id ...] [options]: how many were given back."""
     stream, group = group_to_write(session, request)
@@ -336,10 +339,12 @@ def xnack(session: Session, request: Request, reply: Reply) -> None:
     reply.integer(released)
 
 
+command("XNACK")(xnack)
+
+
 # --- XPENDING ---
 
 
-@command("XPENDING")
 def xpending(session: Session, request: Request, reply: Reply) -> None:
     """XPENDING key group [[IDLE min-idle-time] start end count [consumer]]."""
     if request.argc == 3:
@@ -380,6 +385,9 @@ def xpending(session: Session, request: Request, reply: Reply) -> None:
             reply.bulk(owned_by.name)
             reply.integer(max(0, now_ms - records.time(handle)))
         reply.integer(records.count(handle))
+
+
+command("XPENDING")(xpending)
 
 
 def group_to_read(session: Session, request: Request) -> Group:

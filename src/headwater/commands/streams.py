@@ -107,10 +107,8 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
     if stream.last_ms == MAX and stream.last_seq == MAX:
         raise errors.XADD_EXHAUSTED.error()
     if automatic:
-        if now_ms > 0 and now_ms > stream.last_ms:
-            ms = now_ms
-            seq = 0
-        else:
+        ms = max(now_ms, 0)
+        if ms <= stream.last_ms:
             _, ms, seq = next_id(stream.last_ms, stream.last_seq)
     elif not given_seq:
         if ms == stream.last_ms:

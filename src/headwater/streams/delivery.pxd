@@ -11,7 +11,7 @@ from headwater.streams.range cimport Range
 from headwater.streams.records cimport Records
 from headwater.streams.stream cimport Stream
 
-cdef u64 MAX_COUNT
+cdef u64 _MAX_COUNT
 cdef long long NEVER_MS
 cdef Py_ssize_t NULL_ENTRY_BYTES
 cdef Py_ssize_t TWO_ELEMENTS_BYTES

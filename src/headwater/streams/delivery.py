@@ -25,6 +25,7 @@ from headwater.streams.range import Range
 from headwater.streams.stream import Stream
 
 MAX_COUNT = 2**63 - 1  # deliveries stay at this, which is what XNACK FATAL sets
+_MAX_COUNT = MAX_COUNT  # the same as a C number
 NEVER_MS = 2**63 - 1
 NULL_ENTRY_BYTES = 30  # about what an entry takes whose data is deleted
 TWO_ELEMENTS_BYTES = 4  # an entry begins with *2 CRLF
@@ -34,8 +35,8 @@ _NO_BLOCK = Block(0)
 
 def one_more(count: int) -> int:
     """Return a delivery count after one more delivery."""
-    if count >= MAX_COUNT:
-        return MAX_COUNT
+    if count >= _MAX_COUNT:
+        return count
     return count + 1
 
 

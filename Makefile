@@ -1,0 +1,90 @@
+# `make help` lists what there is. Everything lives in .venv; nothing else of the machine is touched.
+
+PYTHON ?= python3
+# auto: compile, or install interpreted with a warning; require: compile or fail; skip: interpreted.
+HEADWATER_EXT ?= auto
+# More arguments for `make serve` (ARGS="--port 7000"), pytest (ARGS="-k xadd") and the benchmark.
+ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.pyx' -o -name py.typed)
+INSTALLED := .venv/installed-$(HEADWATER_EXT)
+
+.DEFAULT_GOAL := help
+.PHONY: help build serve test test-compiled test-pure test-slow lint format bench bench-quick docs \
+	annotate clean
+.DELETE_ON_ERROR:
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+build: $(INSTALLED) ## make .venv and install headwater in it, compiled
+
+serve: build ## start the server on 127.0.0.1:6379, its data in ./data
+	$(BIN)/headwater serve --dir ./data $(ARGS)
+
+test: ## the whole test suite twice: compiled, then interpreted
+	@$(MAKE) --no-print-directory test-compiled HEADWATER_EXT=require
+	@$(MAKE) --no-print-directory test-pure HEADWATER_EXT=require
+
+test-compiled: build .venv/group-test ## the test suite, compiled
+	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled $(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-pure: build .venv/group-test ## the test suite, interpreted
+	HEADWATER_PURE=1 HEADWATER_TEST_MODE=interpreted $(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: build .venv/group-test ## the tests that take long, compiled
+	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled $(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: build .venv/group-test .venv/group-lint .venv/group-bench ## ruff, its format, mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --strict -p bench
+
+format: .venv/group-lint ## write the code as `make lint` wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: build .venv/group-test .venv/group-bench ## compare with a redis-server, about 5 minutes
+	$(BIN)/python -m bench $(ARGS)
+
+bench-quick: build .venv/group-test .venv/group-bench ## the same in about a minute
+	$(BIN)/python -m bench --quick $(ARGS)
+
+docs: build ## write docs/commands.md and docs/configuration.md from the code
+	$(BIN)/python -m headwater.commands.reference > docs/commands.md
+	$(BIN)/python -m headwater.cli.docs docs/configuration.md
+
+annotate: .venv/group-build ## HTML in build/annotated: which lines of compiled code cost Python
+	HEADWATER_ANNOTATE=1 HEADWATER_EXT=require $(BIN)/python setup.py --name > /dev/null
+	@find build/annotated -name '*.html'
+
+clean: ## remove all that make has made; ./data stays
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
+	find src -name '*.so' -delete
+
+# --- how .venv comes about ---
+
+.venv/created:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+# Dependency groups of pyproject.toml, each installed once.
+.venv/group-%: pyproject.toml .venv/created
+	$(PIP) install --quiet --group $*
+	@touch $@
+
+# Installed, not linked: what the tests run is what a user gets. pip builds in ./build, where all
+# that has not changed is kept. After a failed compile (auto) the next make tries again.
+$(INSTALLED): $(SOURCES) setup.py pyproject.toml README.md LICENSE | .venv/group-build
+	@rm -f .venv/installed-*
+	HEADWATER_EXT=$(HEADWATER_EXT) $(PIP) install --quiet --no-build-isolation .
+	@HEADWATER_PURE= $(BIN)/headwater --version
+	@if [ $(HEADWATER_EXT) = skip ] || HEADWATER_PURE= $(BIN)/python -c \
+		"import headwater, sys; sys.exit(headwater.mode() != 'compiled')"; then touch $@; fi
