@@ -7,19 +7,19 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-COMPILED = tuple(
-    """
-    clock glob raw value
-    commands.claims commands.dispatch commands.groups commands.reading commands.session
-    commands.state commands.stream_options commands.streams commands.table
-    keyspace.database keyspace.expiry keyspace.order keyspace.strings keyspace.waiters
-    resp.parser resp.reply resp.request
-    server.connection
-    streams.block streams.delivery streams.group streams.idmp streams.ids streams.lag
-    streams.listpack streams.pending streams.range streams.records streams.references
-    streams.stream streams.trim
-    """.split()
-)
+COMPILED = (
+    "clock", "glob", "raw", "value",
+    "commands.claims", "commands.dispatch", "commands.groups", "commands.reading",
+    "commands.session", "commands.state", "commands.stream_options", "commands.streams",
+    "commands.table",
+    "keyspace.database", "keyspace.expiry", "keyspace.order", "keyspace.strings",
+    "keyspace.waiters",
+    "resp.parser", "resp.reply", "resp.request",
+    "server.connection",
+    "streams.block", "streams.delivery", "streams.group", "streams.idmp", "streams.ids",
+    "streams.lag", "streams.listpack", "streams.pending", "streams.range", "streams.records",
+    "streams.references", "streams.stream", "streams.trim",
+)  # fmt: skip
 DIRECTIVES = {
     "language_level": 3,
     "annotation_typing": False,  # hints are for mypy; C types stand in the .pxd
@@ -35,9 +35,9 @@ CPUS = os.cpu_count() or 1
 
 
 def give_up(error):
-    """In auto mode, say loudly that nothing is compiled; otherwise fail."""
-    if MODE != "auto":
-        raise error
+    """Say loudly that nothing is compiled; in require mode, fail."""
+    if MODE == "require":
+        sys.exit(f"headwater is not installed: {error}")
     line = "!" * 78
     print(f"{line}\nheadwater is installed INTERPRETED: {error}\n{line}", file=sys.stderr)
 

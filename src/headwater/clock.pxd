@@ -1,3 +1,6 @@
+from headwater.raw cimport unix_ms
+
+
 cdef class Clock:
     cdef public long long now_ms
     cpdef void refresh(self) except *

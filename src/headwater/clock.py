@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 
+from headwater.raw import unix_ms
+
 
 class Clock:
     """`now_ms` is the unix time in milliseconds when `refresh` was last called."""
@@ -20,7 +22,7 @@ class Clock:
 
     def refresh(self) -> None:
         """Read the machine's clock. A clock set back makes `now_ms` go back too, as in Redis."""
-        self.now_ms = time.time_ns() // 1_000_000
+        self.now_ms = unix_ms()
 
     def read_us(self) -> int:
         """The unix time in microseconds at this very moment; for people, and for TIME."""

@@ -113,6 +113,7 @@ DEBUG_DISABLED = declare(
     "you can run it from a local connection, otherwise you need to set this option in the "
     "configuration file, and then restart the server.",
 )
+MONITOR_KEYSPACE = declare("ERR", "Replica can't interact with the keyspace")
 INTERNAL = declare("ERR", "internal error in '{}'; the server's log has the details")
 
 # --- blocking ---

@@ -13,7 +13,7 @@ UNAUTHENTICATED_MAX_BULK_BYTES = 16384
 """What HELLO with AUTH needs, and no more, before a client has authenticated (as Redis)."""
 
 READ_BUFFER_BYTES = 256 * 1024
-"""One buffer that all connections read into; what arrives whole is never copied out of it."""
+"""One buffer in which all connections parse in their turn; more never arrives at once."""
 
 REPLY_BUFFER_BYTES = 64 * 1024
 """The reply buffer's size at rest, and how much is gathered before it goes to the socket."""

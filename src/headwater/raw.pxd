@@ -20,3 +20,4 @@ cpdef Py_ssize_t put_decimal(bytearray buf, Py_ssize_t pos, unsigned long long v
 cpdef (bint, long long) parse_int(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept
 cpdef (bint, unsigned long long) parse_u64(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept
 cpdef long long monotonic_us() noexcept
+cpdef long long unix_ms() noexcept

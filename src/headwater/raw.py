@@ -121,3 +121,8 @@ def parse_u64(buf: bytearray, pos: int, n: int) -> tuple[bool, int]:
 def monotonic_us() -> int:
     """Microseconds of a clock that never goes back; only differences mean something."""
     return time.monotonic_ns() // 1000
+
+
+def unix_ms() -> int:
+    """Milliseconds since 1970 by the machine's clock."""
+    return time.time_ns() // 1_000_000

@@ -11,6 +11,8 @@ from parity.machine import ParityMachine
 from support.servers import Server
 from support.wire import Word
 
+pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller first
+
 LONG_MS = 100_000
 
 keys = st.sampled_from(["s1", "s1", "s2", "none"])

@@ -14,6 +14,8 @@ from support.pair import MismatchError, Peers
 from support.servers import Server
 from support.wire import Connection, Word, plain
 
+pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller first
+
 keys = st.sampled_from(["a", "b", "c", "key:1", "key:2", "*", "k\xff\x00"])
 values = st.sampled_from(["", "plain", "12", "x" * 60, "\x00\xff\r\n"])
 databases = st.sampled_from([0, 0, 0, 1, 2, 15, 16, -1])

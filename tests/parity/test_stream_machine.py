@@ -11,6 +11,8 @@ from parity.machine import ParityMachine
 from support.servers import Server
 from support.wire import Word
 
+pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller first
+
 MAX64 = 2**64 - 1
 
 keys = st.sampled_from(["s1", "s2"])

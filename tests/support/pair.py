@@ -56,13 +56,14 @@ class Peers:
 class Pair:
     """Both servers, emptied, and the clients that a test connects to them.
 
-    `history` is what was said, for the message of a failure.
+    `history` is what was said, for the message of a failure; `failed` tells that there was one.
     """
 
     def __init__(self, ours: Server, theirs: Server, resp: int = 2) -> None:
         self.servers = (ours, theirs)
         self.resp = resp
         self.history: list[str] = []
+        self.failed = False
         self.watchers = (ours.connect(), theirs.connect())
         self.main = self.connect()
         self.same(self.main, "FLUSHALL")
@@ -116,6 +117,8 @@ class Pair:
         self.history.append(" ".join(repr(to_bytes(word))[2:-1] for word in words))
 
     def _message(self, words: tuple[Word, ...], ours: Reply, theirs: Reply) -> str:
+        """Describe a difference; whoever cleans up later can tell from `failed`."""
+        self.failed = True
         said = "\n    ".join(self.history[-60:])
         spot = f"\n  first difference: {difference(theirs, ours)}"
         return (

@@ -58,4 +58,5 @@ def shutdown(session: Session, request: Request, reply: Reply) -> None:
     server = session.state.server
     if server is None:
         raise errors.SHUTDOWN_EMBEDDED.error()
+    session.close_after_reply = True
     server.request_shutdown()

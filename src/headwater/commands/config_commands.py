@@ -30,13 +30,8 @@ def config_set(session: Session, request: Request, reply: Reply) -> None:
     if request.argc % 2:
         raise errors.SYNTAX.error()
     pairs = [(request.arg(i), request.arg(i + 1)) for i in range(2, request.argc, 2)]
-    session.state.config.set_many(pairs, local_client=is_local(session))
+    session.state.config.set_many(pairs, local_client=session.is_local)
     reply.ok()
-
-
-def is_local(session: Session) -> bool:
-    """Whether the client is on this machine, as far as its address tells."""
-    return session.is_unix or session.address.startswith(("127.", "[::1]", "::1"))
 
 
 @command("CONFIG RESETSTAT")

@@ -89,9 +89,11 @@ def _digest(session: Session, request: Request, reply: Reply) -> None:
 
 def _digest_value(session: Session, request: Request, reply: Reply) -> None:
     reply.array(request.argc - 2)
+    now_ms = session.state.clock.now_ms
     for i in range(2, request.argc):
         value = session.database.peek(request.arg(i))
-        reply.simple((NOTHING if value is None else value_digest(value)).hex().encode())
+        found = NOTHING if value is None else value_digest(value, now_ms)
+        reply.simple(found.hex().encode())
 
 
 def _stringmatch_len(session: Session, request: Request, reply: Reply) -> None:

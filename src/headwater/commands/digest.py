@@ -3,13 +3,14 @@
 A digest depends on the content alone, not on how or in which order it came to be: two servers,
 or one before and after a restart, have equal content when their digests are equal. That
 includes what belongs to a stream besides its entries: IDs it remembers, groups, consumers,
-pending entries, idempotent IDs. When a key was last read is not content.
+pending entries, idempotent IDs. When a key was last read, or a consumer last asked for entries,
+is not content, nor are the counts that only INFO and XINFO show.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headwater.keyspace.strings import String
 from headwater.streams.range import Pieces
@@ -50,10 +51,10 @@ class _Hash:
         return self._hash.digest()
 
 
-def value_digest(value: Value) -> bytes:
-    """The digest of a value, without its key and its expiry."""
+def value_digest(value: Value, now_ms: int) -> bytes:
+    """The digest of a value, without its key and its expiry; what is over by `now_ms` is not in."""
     if isinstance(value, Stream):
-        return _stream_digest(value)
+        return _stream_digest(value, now_ms)
     assert isinstance(value, String)
     running = _Hash(b"string")
     running.field(value.data)
@@ -75,12 +76,12 @@ def keyspace_digest(keyspace: Keyspace) -> bytes:
             running = _Hash(b"key")
             running.numbers(database.index, value.expire_at)
             running.field(key)
-            running.field(value_digest(value))
+            running.field(value_digest(value, keyspace.clock.now_ms))
             combined ^= int.from_bytes(running.digest(), "big")
     return combined.to_bytes(DIGEST_BYTES, "big")
 
 
-def _stream_digest(stream: Stream) -> bytes:
+def _stream_digest(stream: Stream, now_ms: int) -> bytes:
     running = _Hash(b"stream")
     running.numbers(stream.last_ms, stream.last_seq)
     running.numbers(stream.max_deleted_ms, stream.max_deleted_seq)
@@ -95,7 +96,7 @@ def _stream_digest(stream: Stream) -> bytes:
     for name in sorted(groups):
         _add_group(running, groups[name])
     if stream.idmp is not None:
-        _add_idmp(running, stream.idmp)
+        _add_idmp(running, stream.idmp, now_ms)
     return running.digest()
 
 
@@ -105,7 +106,7 @@ def _add_group(running: _Hash, group: Group) -> None:
     for name in sorted(group.consumers):
         consumer = group.consumers[name]
         running.field(name)
-        running.numbers(consumer.seen_ms, consumer.active_ms)
+        running.numbers(consumer.active_ms)
     pending = group.pending
     records = pending.records
     running.numbers(pending.count)
@@ -124,11 +125,11 @@ def _add_group(running: _Hash, group: Group) -> None:
         ms, seq = (ms, seq + 1) if seq < _MAX else (ms + 1, 0)
 
 
-def _add_idmp(running: _Hash, idmp: Idmp) -> None:
-    running.numbers(idmp.duration_s, idmp.maxsize, idmp.added, idmp.duplicates)
-    found: list[Any] = sorted(
-        idmp.remembered(), key=lambda entry: (entry.time_ms, entry.pid, entry.iid)
-    )
+def _add_idmp(running: _Hash, idmp: Idmp, now_ms: int) -> None:
+    running.numbers(idmp.duration_s, idmp.maxsize, idmp.added)
+    over_ms = now_ms - 1000 * idmp.duration_s
+    found = [entry for entry in idmp.remembered() if entry.time_ms > over_ms]
+    found.sort(key=lambda entry: (entry.time_ms, entry.pid, entry.iid))
     for entry in found:
         running.field(entry.pid)
         running.field(entry.iid)

@@ -7,6 +7,11 @@ from headwater.raw cimport monotonic_us
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
 
+cdef unsigned int ADMIN, DENYOOM, FAST, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR, SKIP_SLOWLOG, WRITE
+cdef int REPLY_ON, REPLY_OFF, REPLY_SKIP, REPLY_SKIP_NEXT
+cdef int NOT_PAUSED, PAUSED_ALL
+cdef long long _CLOCK_US
+
 @cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, name=bytes, command=Command,
                container=Command, refusal=bytes)
 cpdef int execute(Session session, Request request, Reply reply) except -1

@@ -13,9 +13,11 @@ from headwater.commands.blocking import serve_ready
 from headwater.commands.flags import (
     ADMIN,
     DENYOOM,
+    FAST,
     NO_AUTH,
     NO_MULTI,
     PROTECTED,
+    READONLY,
     SKIP_MONITOR,
     SKIP_SLOWLOG,
     WRITE,
@@ -33,6 +35,7 @@ holds the request back, and it must be given again after `resume`."""
 
 _QUOTED_ARGUMENTS_BYTES = 128
 _CLOCK_US = 1000
+_OF_A_BROWSER = (b"post", b"host:")
 _log = logging.getLogger("headwater")
 
 
@@ -47,7 +50,14 @@ def execute(session: Session, request: Request, reply: Reply) -> int:
         container = command
         command = container.subcommand(request.arg(1))
     refusal = _refusal(session, request, command, container)
-    if refusal is not None:
+    if command is None and name.lower() in _OF_A_BROWSER:
+        _log.warning(
+            "client %d at %s closed: it speaks HTTP, as a web page that attacks a local server would",
+            session.id,
+            session.address,
+        )
+        session.close()
+    elif refusal is not None:
         _refuse(session, command, reply, refusal)
     elif state.paused != NOT_PAUSED and _held_back(session, state, command):
         if not session.postponed:
@@ -99,7 +109,8 @@ def call(session: Session, command: Command, request: Request, reply: Reply) -> 
     if took >= state.slow_us and state.slow_us >= 0 and not command.flags & SKIP_SLOWLOG:
         state.slowlog.record(session, request, took, state.clock.now_ms)
     if state.latency_threshold_ms and took >= 1000 * state.latency_threshold_ms:
-        state.latency.record(b"command", state.clock.now_ms, took // 1000)
+        event = b"fast-command" if command.flags & FAST else b"command"
+        state.latency.record(event, state.clock.now_ms, took // 1000)
 
 
 def _refusal(
@@ -116,10 +127,14 @@ def _refusal(
         return errors.WRONG_ARITY.text(command.name)
     if not session.authenticated and not command.flags & NO_AUTH:
         return errors.NO_AUTH.text()
-    if command.flags & PROTECTED and not _debug_allowed(session):
+    if command.flags & PROTECTED and not session.state.config.allows(
+        "enable-debug-command", session.is_local
+    ):
         return errors.DEBUG_DISABLED.text()
     if command.flags & NO_MULTI and session.transaction is not None:
         return errors.NOT_IN_TRANSACTION.text()
+    if session.is_monitor and command.flags & (READONLY | WRITE):
+        return errors.MONITOR_KEYSPACE.text()
     return None
 
 
@@ -131,13 +146,9 @@ def _unknown_command(request: Request) -> bytes:
         if len(quoted) >= _QUOTED_ARGUMENTS_BYTES:
             break
         left = _QUOTED_ARGUMENTS_BYTES - len(quoted)
-        quoted += f"'{request.arg(i)[:left].decode('latin-1')}' "
+        word = request.arg(i)[:left].partition(b"\0")[0]
+        quoted += f"'{word.decode('latin-1')}' "
     return errors.UNKNOWN_COMMAND.text(request.arg(0)[:_QUOTED_ARGUMENTS_BYTES], quoted)
-
-
-def _debug_allowed(session: Session) -> bool:
-    local = session.is_unix or session.address.startswith(("127.", "[::1]"))
-    return session.state.config.allows("enable-debug-command", local)
 
 
 def _refuse(session: Session, command: Command | None, reply: Reply, text: bytes) -> None:

@@ -85,6 +85,8 @@ class GroupOptions:
 
     def known_to(self, stream: Stream) -> int:
         """The counter to set: no more than the stream ever had."""
+        if self.entries_read == UNKNOWN:
+            return UNKNOWN
         return min(self.entries_read, stream.entries_added)
 
 

@@ -57,7 +57,7 @@ def doctor(events: dict[str, tuple[Samples, int]], threshold_ms: int) -> str:
         mean = sum(values) / len(values)
         deviation = sum(abs(value - mean) for value in values) / len(values)
         lines.append(
-            f"{number}. {name}: {len(values)} samples, mean {mean:.0f} ms, mean deviation "
+            f"{number}. {name}: samples {len(values)}, mean {mean:.0f} ms, mean deviation "
             f"{deviation:.0f} ms, {_rhythm(samples)}, worst ever {max_ms} ms."
         )
     lines.append("")

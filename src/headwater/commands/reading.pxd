@@ -13,6 +13,9 @@ from headwater.streams.ids cimport next_id, parse_span, previous_id, text, u64
 from headwater.streams.range cimport Range
 from headwater.streams.stream cimport Stream
 
+cdef u64 MAX
+cdef long long NEVER, _TIMEOUT_MAX_MS
+
 
 cdef class ReadOptions:
     cdef readonly long long block_ms        # -1: do not wait; 0: for ever

@@ -15,6 +15,7 @@ cdef class Session:
     cdef public bytes library_name, library_version
     cdef public str address, local_address
     cdef public bint is_unix
+    cdef public bint is_local               # on this machine
     cdef public long long connected_ms
     cdef public long long last_ms           # when it last sent something
     cdef public bytes last_command          # full name of it

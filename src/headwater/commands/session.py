@@ -35,6 +35,7 @@ class Session:
         "database",
         "deny_blocking",
         "id",
+        "is_local",
         "is_monitor",
         "is_unix",
         "last_command",
@@ -69,6 +70,7 @@ class Session:
         self.address = ""
         self.local_address = ""
         self.is_unix = False
+        self.is_local = True
         self.connected_ms = state.clock.now_ms
         self.last_ms = state.clock.now_ms
         self.last_command = b""

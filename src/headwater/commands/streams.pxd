@@ -15,6 +15,10 @@ from headwater.streams.stream cimport Stream
 from headwater.streams.trim cimport Trim
 from headwater.value cimport Value
 
+cdef u64 MAX
+cdef long long _ENTRY_MAX_BYTES
+cdef int KEEPREF, DELREF, ACKED
+
 cpdef Stream stream_to_read(Database database, bytes key)
 cpdef Stream stream_to_write(Database database, bytes key)
 @cython.locals(state=ServerState, options=StreamOptions, id_arg=Py_ssize_t, automatic=bint,

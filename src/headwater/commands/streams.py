@@ -243,7 +243,7 @@ class IdList:
         self.count = 0
         references_given = False
         while i < request.argc:
-            if request.text_equals(i, b"IDS") and self.first == 0:
+            if request.text_equals(i, b"IDS"):
                 if i + 1 >= request.argc:
                     raise errors.SYNTAX.error()
                 ok, count = parse_int(request.buf, request.start(i + 1), request.length(i + 1))
@@ -284,9 +284,9 @@ def delete_entry(stream: Stream, ms: int, seq: int, references: int) -> int:
 
 def xdelex(session: Session, request: Request, reply: Reply) -> None:
     """XDELEX key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]."""
-    ids = IdList(request, 2)
     key = request.arg(1)
     stream = stream_to_write(session.database, key)
+    ids = IdList(request, 2)
     if stream is None:
         reply.array(ids.count)
         for _ in range(ids.count):

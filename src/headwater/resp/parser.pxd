@@ -27,6 +27,7 @@ cdef class RequestParser:
     cdef int _header(self, bytearray buf, Py_ssize_t end) except? -2
     @cython.locals(request=Request, pos=Py_ssize_t, p=Py_ssize_t, length="long long", status=int)
     cdef int _arguments(self, bytearray buf, Py_ssize_t end) except? -2
+    cdef int _not_a_bulk(self, bytearray buf, Py_ssize_t end) except? -2
     @cython.locals(newline=Py_ssize_t, ok=bint, length="long long")
     cdef int _bulk_header(self, bytearray buf, Py_ssize_t end) except? -2
     @cython.locals(newline=Py_ssize_t, stop=Py_ssize_t)

@@ -155,7 +155,7 @@ class RequestParser:
                     return MORE
                 if buf[pos] != 36:
                     self.pos = pos
-                    return self._fail(errors.PROTOCOL_EXPECTED_BULK.text(cut(buf, pos, 1)))
+                    return self._not_a_bulk(buf, end)
                 # The common spelling: up to six digits, then CRLF, all of it here.
                 length = 0
                 p = pos + 1
@@ -185,6 +185,14 @@ class RequestParser:
             self.remaining -= 1
         self.pos = pos
         return READY
+
+    def _not_a_bulk(self, buf: bytearray, end: int) -> int:
+        """Something else than `$<length>`: an error as soon as its line is complete."""
+        if find_byte(buf, 13, self.pos, end) < 0:
+            if end - self.pos > INLINE_MAX_BYTES:
+                return self._fail(errors.PROTOCOL_BIG_BULK_COUNT.text())
+            return MORE
+        return self._fail(errors.PROTOCOL_EXPECTED_BULK.text(cut(buf, self.pos, 1)))
 
     def _bulk_header(self, buf: bytearray, end: int) -> int:
         """Read `$<length>` with all checks and set `bulk_length`."""

@@ -16,6 +16,10 @@ from headwater.raw import alloc, copy, copy_bytes, cut, decimal_length, move, pu
 class Source(Protocol):
     """A payload that is read in pieces, and shows the same moment however long that takes."""
 
+    def left(self) -> int:
+        """Return how many bytes are still to be read."""
+        ...
+
     def read(self, max_bytes: int) -> bytes:
         """Return about `max_bytes` more bytes, at least one until the end, then b""."""
         ...
@@ -55,7 +59,12 @@ class Reply:
         return len(self.parts)
 
     def rewind(self, part_count: int, pos: int) -> None:
-        """Drop what was written since `part_count()` and `pos` were these."""
+        """Drop what was written since `part_count()` and `pos` were these.
+
+        What has been taken out in the meantime stays out.
+        """
+        if len(self.parts) < part_count or (len(self.parts) == part_count and self.pos < pos):
+            return
         if len(self.parts) > part_count:
             head = self.parts[part_count]
             del self.parts[part_count:]

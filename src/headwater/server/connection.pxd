@@ -3,16 +3,18 @@ cimport cython
 from headwater.commands.dispatch cimport execute
 from headwater.commands.session cimport Session
 from headwater.commands.state cimport ServerState
-from headwater.raw cimport alloc, copy
+from headwater.raw cimport alloc, copy, copy_bytes
 from headwater.resp.parser cimport RequestParser
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
+
+cdef int MORE, FAILED, POSTPONED
+cdef Py_ssize_t PENDING_MIN_BYTES, READ_BUFFER_BYTES, REPLY_BUFFER_BYTES, SEND_PIECE_BYTES
 
 
 cdef class Shared:
     cdef public object loop
     cdef readonly bytearray read_buffer
-    cdef readonly object read_view
     cdef readonly Reply reply
     cdef readonly Request request
     cdef public long long max_bulk_bytes    # proto-max-bulk-len
@@ -26,7 +28,7 @@ cdef class Connection(Session):
     cdef Shared _shared
     cdef RequestParser _parser
     cdef bytearray _pending
-    cdef Py_ssize_t _pending_bytes      # its size; 0: the shared buffer is read into
+    cdef Py_ssize_t _pending_bytes      # its size
     cdef Py_ssize_t _filled
     cdef object _outbox                 # deque, or None when nothing waits
     cdef bint _stalled
@@ -34,20 +36,20 @@ cdef class Connection(Session):
     cdef bint _resume_scheduled
     cdef bint _running
     cdef readonly object transport
+    cdef object _write                  # its method
     cdef readonly bint closed
     cdef public long long output_over_since_ms   # soft output limit exceeded since; 0: it is not
 
-    @cython.locals(free=Py_ssize_t, wanted=Py_ssize_t)
-    cpdef object get_buffer(self, Py_ssize_t hint)
-    @cython.locals(state=ServerState, shared=Shared)
-    cpdef object buffer_updated(self, Py_ssize_t n)
+    @cython.locals(state=ServerState, shared=Shared, n=Py_ssize_t)
+    cpdef object data_received(self, bytes data)
     cdef bint _may_run(self) noexcept
     @cython.locals(parser=RequestParser, reply=Reply, postponed=bint, status=int, result=int,
                    begin=Py_ssize_t)
     cdef object _run(self, bytearray buf, Py_ssize_t end)
     @cython.locals(left=Py_ssize_t, parser=RequestParser, own=bytearray)
     cdef object _keep(self, bytearray buf, Py_ssize_t begin, Py_ssize_t end)
-    cdef object _resize(self, Py_ssize_t size)
+    @cython.locals(filled=Py_ssize_t, size=Py_ssize_t, bigger=bytearray)
+    cdef object _make_room(self, Py_ssize_t n)
     cdef object _limit_reading(self)
     cdef object _schedule_resume(self)
     cpdef object _resume_now(self)

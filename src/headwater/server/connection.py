@@ -1,9 +1,8 @@
 """One client's socket, the synchronous half: bytes in, requests run, bytes out.
 
-The event loop calls `get_buffer`, then `buffer_updated`. All connections read into one buffer
-of the server, which works because nothing else runs between the two calls; only what is not
-executed at once (the piece of a request, requests behind one that waits) is copied into a
-buffer of the connection's own.
+Requests that arrive whole are executed out of one buffer of the server, which every connection
+uses in its turn; only what is not executed at once (the piece of a request, requests behind one
+that waits) is kept in a buffer of the connection's own.
 
 Replies are gathered and handed to the transport when the input is used up. While the client
 does not take what it is sent, its requests are not executed and not even read, so a client that
@@ -19,8 +18,13 @@ from headwater.commands.blocking import end_wait
 from headwater.commands.dispatch import POSTPONED, execute
 from headwater.commands.session import Session
 from headwater.commands.state import ServerState
-from headwater.limits import PENDING_MIN_BYTES, REPLY_BUFFER_BYTES, SEND_PIECE_BYTES
-from headwater.raw import alloc, copy
+from headwater.limits import (
+    PENDING_MIN_BYTES,
+    READ_BUFFER_BYTES,
+    REPLY_BUFFER_BYTES,
+    SEND_PIECE_BYTES,
+)
+from headwater.raw import alloc, copy, copy_bytes
 from headwater.resp.parser import FAILED, MORE, RequestParser
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
@@ -39,17 +43,13 @@ class Shared:
         "on_new",
         "on_stalled",
         "read_buffer",
-        "read_view",
         "reply",
         "request",
     )
 
-    def __init__(
-        self, loop: Any, read_buffer_bytes: int, on_new: Any, on_gone: Any, on_stalled: Any
-    ) -> None:
+    def __init__(self, loop: Any, on_new: Any, on_gone: Any, on_stalled: Any) -> None:
         self.loop = loop
-        self.read_buffer = alloc(read_buffer_bytes)
-        self.read_view = memoryview(self.read_buffer)
+        self.read_buffer = alloc(READ_BUFFER_BYTES)
         self.reply = Reply()
         self.request = Request()
         self.max_bulk_bytes = 512 * 1024 * 1024
@@ -60,7 +60,7 @@ class Shared:
 
 
 class Connection(Session):
-    """A session with a socket; a buffered protocol of asyncio.
+    """A session with a socket; a protocol of asyncio.
 
     `_pending[:_filled]` is input that is not executed yet. `_outbox` holds parts of replies
     that wait for the transport. `_stalled`: the transport asked not to be given more.
@@ -77,6 +77,7 @@ class Connection(Session):
         "_running",
         "_shared",
         "_stalled",
+        "_write",
         "closed",
         "output_over_since_ms",
         "transport",
@@ -96,6 +97,7 @@ class Connection(Session):
         self._resume_scheduled = False
         self._running = False
         self.transport: Any = None
+        self._write: Any = None
         self.closed = False
         self.output_over_since_ms = 0
 
@@ -103,31 +105,25 @@ class Connection(Session):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
+        self._write = transport.write
         self._shared.on_new(self)
 
-    def get_buffer(self, hint: int) -> Any:
-        if self._pending_bytes == 0:
-            return self._shared.read_view
-        free = self._pending_bytes - self._filled
-        if free < PENDING_MIN_BYTES // 2:
-            wanted = self._parser.wanted() - self._filled
-            self._resize(self._filled + self._filled // 2 + min(wanted, 2 * self._filled))
-        return memoryview(self._pending)[self._filled :]
-
-    def buffer_updated(self, n: int) -> None:
+    def data_received(self, data: bytes) -> None:
         state = self.state
+        n = len(data)
         state.read_bytes += n
         self.read_bytes += n
         state.clock.refresh()
         self.last_ms = state.clock.now_ms
-        if self._pending_bytes == 0:
+        if self._filled == 0 and n <= READ_BUFFER_BYTES and self._may_run():
             shared = self._shared
-            if self._may_run():
-                self._parser.pos = 0
-                self._run(shared.read_buffer, n)
-            else:
-                self._keep(shared.read_buffer, 0, n)
+            copy_bytes(shared.read_buffer, 0, data)
+            self._parser.pos = 0
+            self._run(shared.read_buffer, n)
             return
+        if self._filled + n > self._pending_bytes:
+            self._make_room(n)
+        copy_bytes(self._pending, self._filled, data)
         self._filled += n
         if self._may_run():
             self._run(self._pending, self._filled)
@@ -232,9 +228,16 @@ class Connection(Session):
         self._filled = left
         self._limit_reading()
 
-    def _resize(self, size: int) -> None:
+    def _make_room(self, n: int) -> None:
+        """Have room for `n` more bytes of input.
+
+        Room grows with what is there, and up to what the argument at hand announces; never by
+        more than what has arrived, because announcing is free.
+        """
+        filled = self._filled
+        size = filled + n + min(max(filled // 2, self._parser.wanted() - filled), filled + n)
         bigger = alloc(max(size, PENDING_MIN_BYTES))
-        copy(bigger, 0, self._pending, 0, self._filled)
+        copy(bigger, 0, self._pending, 0, filled)
         self._pending = bigger
         self._pending_bytes = len(bigger)
 
@@ -292,8 +295,7 @@ class Connection(Session):
             total = self.transport.get_write_buffer_size()
         if self._outbox is not None:
             for part in self._outbox:
-                if isinstance(part, bytes):
-                    total += len(part)
+                total += len(part) if isinstance(part, bytes) else part.left()
         return total
 
     def descriptor(self) -> int:
@@ -319,7 +321,7 @@ class Connection(Session):
             if reply.pos:
                 data = reply.take()
                 self._count_written(len(data))
-                self.transport.write(data)
+                self._write(data)
             return
         parts = reply.take_parts()
         if not parts:
@@ -348,7 +350,7 @@ class Connection(Session):
                     continue
             if data:
                 self._count_written(len(data))
-                self.transport.write(data)
+                self._write(data)
         if not outbox:
             self._outbox = None
             if self.close_after_reply:

@@ -18,7 +18,6 @@ from headwater.commands.transactions import abandon
 from headwater.engine import Engine
 from headwater.keyspace.waiters import NEVER
 from headwater.limits import (
-    READ_BUFFER_BYTES,
     TRANSPORT_HIGH_BYTES,
     TRANSPORT_LOW_BYTES,
 )
@@ -60,9 +59,7 @@ class Server:
         """Open the listeners; raises OSError with a text that says which one failed."""
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self._shared = Shared(
-            self._loop, READ_BUFFER_BYTES, self._on_new, self._on_gone, self._on_stalled
-        )
+        self._shared = Shared(self._loop, self._on_new, self._on_gone, self._on_stalled)
         self._apply_settings()
         self.config.on_change(_SETTINGS, self._apply_settings)
         self.state.waiters.on_earlier = self._set_timer
@@ -182,11 +179,12 @@ class Server:
         else:
             connection.address = _address(transport.get_extra_info("peername"))
             connection.local_address = _address(transport.get_extra_info("sockname"))
+        connection.is_local = _is_local(connection)
         if len(state.clients) >= self.maxclients:
             state.rejected_connections += 1
             connection.refuse(errors.MAX_CLIENTS.text())
             return
-        if self._protected and not state.password and not _is_local(connection):
+        if self._protected and not state.password and not connection.is_local:
             state.rejected_connections += 1
             connection.refuse(errors.PROTECTED_MODE.text())
             return

@@ -14,6 +14,7 @@ cdef class Block:
     cdef readonly Py_ssize_t slots
     cdef public Py_ssize_t first            # the first live slot
     cdef readonly Py_ssize_t dead           # entries that were here and are gone
+    cdef readonly bint sealed               # nothing is appended, nor dropped in place, any more
     cdef readonly u64 last_ms, last_seq     # ID of the last live entry
     cdef readonly u64 tail_ms, tail_seq     # ID of the last entry ever appended
     cdef readonly Py_ssize_t entries_bytes  # of the entries ever appended, in Redis's listpack

@@ -5,10 +5,11 @@
 `buf` holds entries back to back; `offsets` holds where each begins (u32 each, little-endian).
 Entries are numbered by slot; the live ones are the slots from `first` up to `slots`.
 
-Guarantees (invariant 5): the bytes below `used` never change. The stream's last block is open:
-entries are appended to it, and its first entries can be dropped by raising `first`. All other
-blocks are sealed and never change at all; dropping an entry gives a new block. So a reply or
-a snapshot may hold a block for as long as it likes.
+Guarantees (invariant 5): the bytes below `used` never change. Only the stream's last block can
+be open: entries are appended to it, and its first entries can be dropped by raising `first`. A
+sealed block never changes at all; dropping an entry gives a new block, and so does appending,
+should it have become the last one again. So a reply or a snapshot may hold a block for as long
+as it likes.
 
 A block ends where a node of Redis would (see listpack.py), so it also counts entries that are
 gone (`dead`), remembers the field names of the first entry it ever had (`master`) and the ID of
@@ -51,6 +52,7 @@ class Block:
         "last_ms",
         "last_seq",
         "offsets",
+        "sealed",
         "slots",
         "tail_ms",
         "tail_seq",
@@ -65,6 +67,7 @@ class Block:
         self.slots = 0
         self.first = 0
         self.dead = 0
+        self.sealed = False
         self.last_ms = 0
         self.last_seq = 0
         self.tail_ms = 0
@@ -238,7 +241,9 @@ class Block:
 
     def seal(self) -> None:
         """Give back the room that appending would need; nothing is appended any more."""
+        self.sealed = True
         self._master = _EMPTY
+        self._master_fields = 0
         if self.capacity - self.used > self.capacity // 8:
             exact = alloc(self.used)
             copy(exact, 0, self.buf, 0, self.used)
@@ -252,11 +257,9 @@ class Block:
     # --- dropping entries ---
 
     def twin(self) -> Block:
-        """A block of the same entries that shares their bytes.
-
-        Of two twins at most one may be appended to.
-        """
+        """A block of the same entries that shares their bytes, of a sealed one; sealed too."""
         other = Block(0)
+        other.sealed = True
         other.buf = self.buf
         other.capacity = self.capacity
         other.used = self.used
@@ -271,8 +274,12 @@ class Block:
         return self._without(self.slots)
 
     def without(self, slot: int) -> Block:
-        """A block of all live entries but this slot's; there must be another one."""
+        """A block of all live entries but this slot's; there must be another one.
+
+        Sealed if this one is.
+        """
         other = self._without(slot)
+        other.sealed = self.sealed
         other.dead += 1
         if slot == self.slots - 1:
             other.last_ms, other.last_seq = self.entry_id(slot - 1)

@@ -20,9 +20,9 @@ from headwater.streams.records import HandleOrder, Records
 class PendingEntries:
     """A group's pending entries, found by ID, by owner and by idle time.
 
-    Guarantees: every entry has one owner, or none while nacked (owner 0, delivery time 0);
-    nacked entries come before all others in the order by time. Handles given to methods must
-    be of entries that are pending.
+    Guarantees: every entry has one owner, or none while nacked (owner 0, delivery time 0), and
+    the counts agree with the entries (invariant 4); nacked entries come before all others in the
+    order by time. Handles given to methods must be of entries that are pending.
     """
 
     __slots__ = (

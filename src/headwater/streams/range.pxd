@@ -31,10 +31,12 @@ cdef class Pieces:
     cdef Py_ssize_t _index, _slot
     cdef Py_ssize_t _first, _last_first, _last_slot
     cdef bint _reverse
+    cdef Py_ssize_t _left
 
     @cython.locals(block=Block)
     cdef Py_ssize_t _begin(self, Py_ssize_t index) noexcept
     @cython.locals(block=Block)
     cdef Py_ssize_t _end(self, Py_ssize_t index) noexcept
+    cpdef Py_ssize_t left(self) noexcept
     @cython.locals(size=Py_ssize_t, block=Block, start=Py_ssize_t, end=Py_ssize_t)
     cpdef bytes read(self, Py_ssize_t max_bytes)

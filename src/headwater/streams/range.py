@@ -116,11 +116,21 @@ class Range:
 class Pieces:
     """The bytes of a big run, read in pieces (a reply's source)."""
 
-    __slots__ = ("_blocks", "_first", "_index", "_last_first", "_last_slot", "_reverse", "_slot")
+    __slots__ = (
+        "_blocks",
+        "_first",
+        "_index",
+        "_last_first",
+        "_last_slot",
+        "_left",
+        "_reverse",
+        "_slot",
+    )
 
     def __init__(self, run: Range, reverse: bool) -> None:
         self._blocks = run.blocks[run.index1 : run.index2 + 1]
         self._reverse = reverse
+        self._left = run.size
         self._first = run.slot1
         self._last_slot = run.slot2
         last = self._blocks[len(self._blocks) - 1]
@@ -147,6 +157,10 @@ class Pieces:
         block = self._blocks[index]
         return block.slots
 
+    def left(self) -> int:
+        """Bytes still to be read."""
+        return self._left
+
     def read(self, max_bytes: int) -> bytes:
         """The next entries, about `max_bytes` of them and at least one; b"" at the end."""
         pieces = []
@@ -172,4 +186,5 @@ class Pieces:
             copy(piece, 0, block.buf, start, end - start)
             pieces.append(piece)
             size += end - start
+        self._left -= size
         return b"".join(pieces)

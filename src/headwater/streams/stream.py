@@ -155,6 +155,10 @@ class Stream(Value):
                 last.seal()
                 capacity += min(last.used, BLOCK_MAX_BYTES)
             else:
+                if last.sealed:
+                    # The blocks behind it are gone, but a reply or a copy may hold this one.
+                    last = last.own()
+                    self.blocks[n - 1] = last
                 block = last
         if block is None:
             block = Block(capacity)
@@ -280,8 +284,8 @@ class Stream(Value):
 
     def _drop_first(self, index: int, n: int) -> None:
         block = self.blocks[index]
-        if index < len(self.blocks) - 1:
-            # A sealed block may be held by a reply or a snapshot.
+        if block.sealed:
+            # It may be held by a reply or a snapshot.
             block = block.twin()
             self.blocks[index] = block
         block.drop_first(n)

@@ -70,9 +70,12 @@ class Trim:
                     n = stream.length - self.maxlen
                 else:
                     n = block.find(self.minid_ms, self.minid_seq) - block.first
-                if n > 0:
+                if n == live:
+                    # The entry that kept the block from being whole has been deleted.
+                    stream.drop_block(index)
+                elif n > 0:
                     stream.drop_entries(index, n)
-                    trimmed += n
+                trimmed += n
                 break
         return trimmed
 

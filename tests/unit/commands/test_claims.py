@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.embedded import NOW_MS, Embedded
+from support.embedded import NOW_MS, Client, Embedded
 
 MAX_ID = "18446744073709551615-18446744073709551615"
 INVALID_ID = "ERR Invalid stream ID specified as stream command argument"
@@ -16,6 +16,10 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 def run(world: Embedded, line: str) -> Any:
     return world.main.ok(*line.split())
+
+
+def say(client: Client, line: str) -> None:
+    client.send(*line.split())
 
 
 @pytest.fixture
@@ -129,7 +133,7 @@ def test_ids_may_be_missing(world: Embedded) -> None:
 def test_an_entry_that_becomes_idle_enough_wakes_who_waits(world: Embedded) -> None:
     run(world, "XREADGROUP GROUP g ann STREAMS s >")
     reader = world.connect()
-    reader.send(*"XREADGROUP GROUP g cyd COUNT 1 BLOCK 0 CLAIM 50000 STREAMS s >".split())
+    say(reader, "XREADGROUP GROUP g cyd COUNT 1 BLOCK 0 CLAIM 50000 STREAMS s >")
     assert reader.read_all() == []
     run(world, "XCLAIM s g ann 0 3-0 IDLE 50000")
     ((_, replies),) = reader.read_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.embedded import Client, Embedded
+from support.servers import Server
 from support.wire import Connection
 
 
@@ -291,7 +292,8 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("line", REFUSED)
-def test_refused_as_redis_does(reference_module: Connection, line: str) -> None:
+def test_refused_as_redis_does(redis_server: Server, line: str) -> None:
     ours = Embedded().main.call(*line.split(" "))
     assert ours[0] == "-"
-    assert ours == reference_module.call(*line.split(" "))
+    with Connection("127.0.0.1", redis_server.port) as theirs:
+        assert ours == theirs.call(*line.split(" "))

@@ -8,6 +8,7 @@ import pytest
 
 from headwater.config import load_file
 from support.embedded import Embedded
+from support.servers import Server
 from support.wire import Connection, pairs, plain
 
 
@@ -73,7 +74,8 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("line", REFUSED)
-def test_refused_as_redis_does(world: Embedded, reference_module: Connection, line: str) -> None:
+def test_refused_as_redis_does(world: Embedded, redis_server: Server, line: str) -> None:
     ours = world.main.call(*line.split(" "))
     assert ours[0] == "-"
-    assert ours == reference_module.call(*line.split(" "))
+    with Connection("127.0.0.1", redis_server.port) as theirs:
+        assert ours == theirs.call(*line.split(" "))

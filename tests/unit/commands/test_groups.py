@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.embedded import NOW_MS, Embedded
+from support.embedded import NOW_MS, Client, Embedded
 
 MAX_ID = "18446744073709551615-18446744073709551615"
 NEEDS_KEY = (
@@ -39,6 +39,10 @@ def busy(world: Embedded) -> Embedded:
 
 def run(world: Embedded, line: str) -> Any:
     return world.main.ok(*line.split())
+
+
+def say(client: Client, line: str) -> None:
+    client.send(*line.split())
 
 
 def fields(flat: list[Any]) -> dict[bytes, Any]:
@@ -255,7 +259,7 @@ def test_the_count_stops_at_its_highest(busy: Embedded) -> None:
 def test_nack_wakes_who_claims(busy: Embedded) -> None:
     run(busy, "XREADGROUP GROUP g bob STREAMS s >")
     reader = busy.connect()
-    reader.send(*"XREADGROUP GROUP g cyd COUNT 1 BLOCK 0 CLAIM 60000 STREAMS s >".split())
+    say(reader, "XREADGROUP GROUP g cyd COUNT 1 BLOCK 0 CLAIM 60000 STREAMS s >")
     assert reader.read_all() == []
     run(busy, "XNACK s g SILENT IDS 1 4-0")
     ((_, replies),) = reader.read_all()

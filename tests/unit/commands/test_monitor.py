@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from headwater.commands.monitor import quoted
 from support.embedded import Embedded
+from support.servers import Server
 from support.wire import Reply
 
 BEGIN = "1700000000.000000 [0 127.0.0.1:5000] "
@@ -128,3 +131,19 @@ def test_reset_ends_it(world: Embedded) -> None:
     assert lines(monitor.read_all()) == ["RESET"]
     world.main.ok("PING")
     assert monitor.read_all() == []
+
+
+def test_a_monitor_that_does_not_read_is_closed(start: Callable[..., Server]) -> None:
+    """What waits for it is limited, and nobody else notices (invariant 8)."""
+    server = start("--client-output-buffer-limit", "replica 1mb 512kb 1")
+    monitor, client = server.connect(), server.connect()
+    monitor.ok("MONITOR")
+    before = server.resident_bytes()
+    for _ in range(1000):
+        assert client.pipeline([("ECHO", "x" * 10_000)] * 20)[19] == ("$", b"x" * 10_000)
+        if client.ok("CLIENT", "LIST").count(b"\n") == 1:
+            break
+    else:
+        raise AssertionError("the monitor is still there")
+    assert server.resident_bytes() - before < 64 << 20
+    assert len(monitor.read_rest()) > 0

@@ -11,6 +11,7 @@ from headwater.commands.redaction import SECRET_DIRECTIVES
 from headwater.config import OPTIONS
 from headwater.resp.request import from_words
 from support.embedded import NOW_MS, Embedded
+from support.servers import Server
 from support.wire import Connection, to_bytes
 
 HIDDEN = b"(redacted)"
@@ -139,7 +140,8 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("line", REFUSED)
-def test_refused_as_redis_does(world: Embedded, reference_module: Connection, line: str) -> None:
+def test_refused_as_redis_does(world: Embedded, redis_server: Server, line: str) -> None:
     ours = world.main.call(*line.split(" "))
     assert ours[0] == "-"
-    assert ours == reference_module.call(*line.split(" "))
+    with Connection("127.0.0.1", redis_server.port) as theirs:
+        assert ours == theirs.call(*line.split(" "))

@@ -1,0 +1,1 @@
+# Compiled for PING, which is what clients measure first; nothing here needs C types.
