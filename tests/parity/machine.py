@@ -13,6 +13,7 @@ from support.pair import Pair, Peers
 from support.servers import Server
 from support.wire import Word
 
+# The first pair is what a server has at its start.
 NODE_LIMITS = [(100, 4096), (10, 4096), (3, 4096), (100, 200), (1, 0), (0, 300), (7, 90)]
 
 
@@ -61,7 +62,10 @@ def run(
     """Run the machine; HEADWATER_PARITY_SCALE multiplies the number of examples."""
     scale = float(os.environ.get("HEADWATER_PARITY_SCALE", "1"))
     bound = type(machine.__name__, (machine,), {"servers": (ours, theirs)})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        bound,
-        settings=settings(max_examples=max(1, int(examples * scale)), stateful_step_count=steps),
-    )
+    chosen = settings(max_examples=max(1, int(examples * scale)), stateful_step_count=steps)
+    try:
+        run_state_machine_as_test(bound, settings=chosen)  # type: ignore[no-untyped-call]
+    finally:
+        for server in (ours, theirs):
+            for name, value in zip(("entries", "bytes"), NODE_LIMITS[0], strict=True):
+                server.connect().ok("CONFIG", "SET", f"stream-node-max-{name}", value)

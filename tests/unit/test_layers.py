@@ -104,6 +104,17 @@ def test_every_part_of_the_list_exists() -> None:
     assert parts == {part for parts in LAYERS for part in parts}
 
 
+def test_streams_and_codec_know_no_clock() -> None:
+    # Invariant 2: every time is an argument.
+    for path in (*MODULES, *TYPES):
+        if part_of(path) in ("streams", "resp"):
+            assert "clock" not in imported_parts(path), path
+            if path.suffix == ".py":
+                assert not {"time", "datetime", "random"} & set(
+                    imports(ast.parse(path.read_text()))
+                )
+
+
 def test_sources_do_not_import_cython() -> None:
     for path in MODULES:
         for name in imports(ast.parse(path.read_text())):

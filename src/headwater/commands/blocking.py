@@ -41,6 +41,7 @@ def wait_for_keys(
             state.waiters.schedule(blocked)
         return
     command = state.table.find(session.last_command)
+    assert command is not None
     blocked = Blocked(
         session,
         command,

@@ -18,6 +18,6 @@ cpdef int execute(Session session, Request request, Reply reply) except -1
 @cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, start="long long", took="long long")
 cpdef void call(Session session, Command command, Request request, Reply reply) except *
 cdef bytes _refusal(Session session, Request request, Command command, Command container)
-cdef object _refuse(Session session, Command command, Reply reply, bytes text)
+cdef object _refuse(Session session, bytes name, Command command, Reply reply, bytes text)
 cdef bint _held_back(Session session, ServerState state, Command command) except -1
 cdef void _keep_silent(Session session, Reply reply, Py_ssize_t parts, Py_ssize_t pos) except *

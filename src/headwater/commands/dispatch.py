@@ -50,15 +50,8 @@ def execute(session: Session, request: Request, reply: Reply) -> int:
         container = command
         command = container.subcommand(request.arg(1))
     refusal = _refusal(session, request, command, container)
-    if command is None and name.lower() in _OF_A_BROWSER:
-        _log.warning(
-            "client %d at %s closed: it speaks HTTP, as a web page that attacks a local server would",
-            session.id,
-            session.address,
-        )
-        session.close()
-    elif refusal is not None:
-        _refuse(session, command, reply, refusal)
+    if command is None or refusal is not None:
+        _refuse(session, name, command, reply, refusal or b"")
     elif state.paused != NOT_PAUSED and _held_back(session, state, command):
         if not session.postponed:
             session.postponed = True
@@ -84,8 +77,10 @@ def call(session: Session, command: Command, request: Request, reply: Reply) -> 
     state = session.state
     parts, pos = reply.part_count(), reply.pos
     start = monotonic_us()
+    handler = command.handler
+    assert handler is not None
     try:
-        command.handler(session, request, reply)
+        handler(session, request, reply)
     except errors.CommandError as error:
         reply.rewind(parts, pos)
         reply.error(error.text)
@@ -151,7 +146,17 @@ def _unknown_command(request: Request) -> bytes:
     return errors.UNKNOWN_COMMAND.text(request.arg(0)[:_QUOTED_ARGUMENTS_BYTES], quoted)
 
 
-def _refuse(session: Session, command: Command | None, reply: Reply, text: bytes) -> None:
+def _refuse(
+    session: Session, name: bytes, command: Command | None, reply: Reply, text: bytes
+) -> None:
+    if command is None and name.lower() in _OF_A_BROWSER:
+        _log.warning(
+            "client %d at %s closed: it speaks HTTP, as a web page attacking this server would",
+            session.id,
+            session.address,
+        )
+        session.close()
+        return
     if command is not None and command.name == b"exec":
         # An EXEC that is refused ends the transaction too, or the client would be stuck in it.
         from headwater.commands.transactions import abandon

@@ -109,9 +109,14 @@ def group_of_xgroup(stream: Stream, request: Request) -> Group:
 
 
 def position(stream: Stream | None, request: Request) -> tuple[int, int]:
-    """Argument 4 as a last-delivered ID: an ID, or `$` for the stream's last one."""
+    """Argument 4 as a last-delivered ID: an ID, or `$` for the stream's last one.
+
+    As Redis, SETID also takes `-` and `+`, and CREATE does not.
+    """
     if request.text_equals(4, b"$"):
         return (0, 0) if stream is None else (stream.last_ms, stream.last_seq)
+    if request.text_equals(1, b"SETID"):
+        return range_id(request, 4, 0)
     return strict_id(request, 4, 0)
 
 

@@ -191,8 +191,10 @@ def xread(session: Session, request: Request, reply: Reply) -> None:
         return
     words = request.words()
     for k in range(n):
-        ms, seq = ids[k]
-        words[options.keys + n + k] = text(ms, seq)
+        # `$` means the last ID of now; `+` stays, it is the last entry of whenever one comes.
+        if words[options.keys + n + k] != b"+":
+            ms, seq = ids[k]
+            words[options.keys + n + k] = text(ms, seq)
     keys = words[options.keys : options.keys + n]
     wait_for_keys(session, words, keys, None, _deadline(session, options), False, NEVER)
 

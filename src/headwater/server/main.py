@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -66,7 +67,8 @@ def _run_loop(server: Server) -> None:
 
 
 async def _serve(server: Server) -> None:
-    log = set_up_signals(server)
+    log = logging.getLogger("headwater")
+    _stop_on_signals(server)
     await server.start()
     config = server.config
     pidfile = config.get_path("pidfile")
@@ -79,20 +81,15 @@ async def _serve(server: Server) -> None:
     await server.wait_stopped()
 
 
-def set_up_signals(server: Server):  # type: ignore[no-untyped-def]
-    """Stop gracefully on SIGTERM and SIGINT."""
-    import logging
-
-    log = logging.getLogger("headwater")
+def _stop_on_signals(server: Server) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(name: str) -> None:
-        log.log(NOTICE, "received %s, stopping", name)
+        logging.getLogger("headwater").log(NOTICE, "received %s, stopping", name)
         server.request_shutdown()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number.name)
-    return log
 
 
 def _welcome(server: Server) -> list[str]:

@@ -41,10 +41,13 @@ class Server:
         self.sampler = Sampler(self.state)
         self.port = 0
         self.unix_path = ""
+        self._bound: tuple[str, ...] = ()
         self.maxclients = self.config.get_int("maxclients")
         self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
         self._shared: Shared = None  # type: ignore[assignment]
-        self._listeners: list[asyncio.AbstractServer] = []
+        self._tcp_listeners: list[asyncio.AbstractServer] = []
+        self._unix_listener: asyncio.AbstractServer | None = None
+        self._adopting: asyncio.Task[None] | None = None
         self._stalled: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._tick_timer: asyncio.TimerHandle | None = None
@@ -63,56 +66,63 @@ class Server:
         self._apply_settings()
         self.config.on_change(_SETTINGS, self._apply_settings)
         self.state.waiters.on_earlier = self._set_timer
-        port = self.config.get_int("port")
-        if port:
-            await self._listen_tcp(port)
+        self.config.on_change(("port", "bind"), self._apply_address)
+        await self._listen_tcp()
         path = self.config.get_path("unixsocket")
         if path:
             await self._listen_unix(path)
         self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
 
-    async def _listen_tcp(self, port: int) -> None:
-        backlog = self.config.get_int("tcp-backlog")
-        opened = False
-        failure: OSError | None = None
-        for word in self.config.get_words("bind"):
-            optional = word.startswith("-")
-            host = word[1:] if optional else word
-            hosts = {"*": None, "::*": "::"}.get(host, host)
-            try:
-                listener = await self._loop.create_server(
-                    self._new_connection, hosts, port, backlog=backlog, reuse_address=True
-                )
-            except OSError as error:
-                reason = error.strerror or str(error)
-                if optional:
-                    _log.log(VERBOSE, "not listening on %s:%d: %s", host, port, reason)
-                    continue
-                failure = OSError(error.errno, f"cannot listen on {host} port {port}: {reason}")
-                break
-            opened = True
-            self._listeners.append(listener)
-        if failure is not None or not opened:
-            await self._close_listeners()
-            raise failure or OSError(f"cannot listen on any address of 'bind' at port {port}")
+    async def _listen_tcp(self) -> None:
+        port = self.config.get_int("port")
+        words = self.config.get_words("bind")
+        await self._adopt(open_sockets(words, port, self._backlog()), words, port)
+
+    def _backlog(self) -> int:
+        return self.config.get_int("tcp-backlog")
+
+    async def _adopt(self, sockets: list[socket.socket], words: tuple[str, ...], port: int) -> None:
+        """Serve on the sockets that were opened for `bind` and `port`."""
+        for sock in sockets:
+            self._tcp_listeners.append(
+                await self._loop.create_server(self._new_connection, sock=sock)
+            )
         self.port = port
+        self._bound = words
+
+    def _apply_address(self) -> str | None:
+        """Follow CONFIG SET of `port` and `bind`; clients that are connected stay."""
+        port, words = self.config.get_int("port"), self.config.get_words("bind")
+        # An address that stays must be free before it can be opened again.
+        for listener in self._tcp_listeners:
+            listener.close()
+        self._tcp_listeners.clear()
+        refused = None
+        try:
+            sockets = open_sockets(words, port, self._backlog())
+        except OSError as error:
+            _log.warning("%s", error.strerror or error)
+            refused = "Unable to listen on this port. Check server logs."
+            port, words = self.port, self._bound
+            sockets = open_sockets(words, port, self._backlog())
+        self._adopting = self._loop.create_task(self._adopt(sockets, words, port))
+        return refused
 
     async def _listen_unix(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             if stat.S_ISSOCK(os.stat(path).st_mode):
                 os.unlink(path)
         try:
-            listener = await self._loop.create_unix_server(
+            self._unix_listener = await self._loop.create_unix_server(
                 self._new_connection, path, backlog=self.config.get_int("tcp-backlog")
             )
         except OSError as error:
-            await self._close_listeners()
+            self._close_listeners()
             reason = error.strerror or str(error)
             raise OSError(error.errno, f"cannot listen on unix socket {path}: {reason}") from error
         permissions = self.config.get_int("unixsocketperm")
         if permissions:
             os.chmod(path, permissions)
-        self._listeners.append(listener)
         self.unix_path = path
 
     def request_shutdown(self) -> None:
@@ -122,7 +132,7 @@ class Server:
     async def wait_stopped(self) -> None:
         """Serve until somebody asks to stop, then close everything."""
         await self._stopping.wait()
-        await self._close_listeners()
+        self._close_listeners()
         for timer in (self._timer, self._tick_timer):
             if timer is not None:
                 timer.cancel()
@@ -135,10 +145,12 @@ class Server:
         for connection in list(self.state.clients.values()):
             connection.close()
 
-    async def _close_listeners(self) -> None:
-        for listener in self._listeners:
+    def _close_listeners(self) -> None:
+        for listener in self._tcp_listeners:
             listener.close()
-        self._listeners.clear()
+        self._tcp_listeners.clear()
+        if self._unix_listener is not None:
+            self._unix_listener.close()
         if self.unix_path:
             with contextlib.suppress(OSError):
                 os.unlink(self.unix_path)
@@ -164,7 +176,7 @@ class Server:
 
     # --- clients ---
 
-    def _new_connection(self) -> Connection:
+    def _new_connection(self) -> Any:
         return Connection(self.state, self._shared)
 
     def _on_new(self, connection: Connection) -> None:
@@ -286,6 +298,43 @@ _SETTINGS = (
 )
 
 _SPARE_DESCRIPTORS = 32
+
+
+def open_sockets(words: tuple[str, ...], port: int, backlog: int) -> list[socket.socket]:
+    """Listen on every address of `bind`; those with a `-` in front may fail. Port 0: none.
+
+    Raises OSError with a text that names the address.
+    """
+    opened: list[socket.socket] = []
+    if port == 0:
+        return opened
+    for word in words:
+        optional = word.startswith("-")
+        host = word[1:] if optional else word
+        host = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((host, port))
+            sock.listen(backlog)
+            sock.setblocking(False)
+        except OSError as error:
+            sock.close()
+            reason = error.strerror or str(error)
+            if optional:
+                _log.log(VERBOSE, "not listening on %s:%d: %s", host, port, reason)
+                continue
+            for other in opened:
+                other.close()
+            text = f"cannot listen on {host} port {port}: {reason}"
+            raise OSError(error.errno, text) from error
+        opened.append(sock)
+    if not opened:
+        raise OSError(f"cannot listen on any address of 'bind' at port {port}")
+    return opened
 
 
 def descriptors_for(clients: int) -> int:

@@ -1,6 +1,7 @@
 """A run of consecutive entries, stored as the bytes a reader is sent.
 
-    *2 CRLF  $<n> CRLF <ms>-<seq> CRLF  *<2k> CRLF  $<n> CRLF <field> CRLF  $<n> CRLF <value> CRLF ...
+    *2 CRLF  $<n> CRLF <ms>-<seq> CRLF  *<2k> CRLF  then k times  $<n> CRLF <field> CRLF
+    $<n> CRLF <value> CRLF
 
 `buf` holds entries back to back; `offsets` holds where each begins (u32 each, little-endian).
 Entries are numbered by slot; the live ones are the slots from `first` up to `slots`.

@@ -48,7 +48,7 @@ class Ours:
 
         names = [name for name in SPECS if name not in CONTAINERS]
         self.table = CommandTable({**dict.fromkeys(names, unused), **HANDLERS})
-        self.session: Any = SimpleNamespace(server=SimpleNamespace(commands=self.table))
+        self.session: Any = SimpleNamespace(state=SimpleNamespace(table=self.table))
         self.reply = Reply()
         self.reply.resp3 = resp == 3
 
