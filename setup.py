@@ -9,13 +9,14 @@ from setuptools.command.build_ext import build_ext
 
 COMPILED = (
     "clock", "glob", "raw", "value",
-    "commands.claims", "commands.dispatch", "commands.groups", "commands.reading",
-    "commands.session", "commands.state", "commands.stream_options", "commands.streams",
-    "commands.table",
+    "commands.claims", "commands.connection", "commands.dispatch", "commands.groups",
+    "commands.reading", "commands.session", "commands.state", "commands.stream_options",
+    "commands.streams", "commands.table",
     "keyspace.database", "keyspace.expiry", "keyspace.order", "keyspace.strings",
     "keyspace.waiters",
     "resp.parser", "resp.reply", "resp.request",
     "server.connection",
+    "server.poller",
     "streams.block", "streams.delivery", "streams.group", "streams.idmp", "streams.ids",
     "streams.lag", "streams.listpack", "streams.pending", "streams.range", "streams.records",
     "streams.references", "streams.stream", "streams.trim",

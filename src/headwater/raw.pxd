@@ -21,3 +21,6 @@ cpdef (bint, long long) parse_int(bytearray buf, Py_ssize_t pos, Py_ssize_t n) n
 cpdef (bint, unsigned long long) parse_u64(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept
 cpdef long long monotonic_us() noexcept
 cpdef long long unix_ms() noexcept
+cpdef Py_ssize_t receive(int descriptor, bytearray buf, Py_ssize_t size) noexcept
+cpdef Py_ssize_t transmit(int descriptor, bytearray buf, Py_ssize_t n) noexcept
+cpdef Py_ssize_t transmit_bytes(int descriptor, bytes data, Py_ssize_t pos) noexcept

@@ -7,6 +7,8 @@ caller's responsibility (the compiled body does not check them); integers are in
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 
 
@@ -126,3 +128,34 @@ def monotonic_us() -> int:
 def unix_ms() -> int:
     """Milliseconds since 1970 by the machine's clock."""
     return time.time_ns() // 1_000_000
+
+
+def receive(descriptor: int, buf: bytearray, size: int) -> int:
+    """Read what a non-blocking socket has into the first `size` bytes of `buf`.
+
+    Returns the number of bytes, 0 at the end, or an error number with a minus in front.
+    """
+    try:
+        return os.readv(descriptor, [memoryview(buf)[:size]])
+    except OSError as error:
+        return -(error.errno or errno.EIO)
+
+
+def transmit(descriptor: int, buf: bytearray, n: int) -> int:
+    """Give the first `n` bytes of `buf` to a non-blocking socket.
+
+    Returns how many it took, or an error number with a minus in front.
+    """
+    return _write(descriptor, memoryview(buf)[:n])
+
+
+def transmit_bytes(descriptor: int, data: bytes, pos: int) -> int:
+    """Give `data` from `pos` on to a non-blocking socket; returns as `transmit`."""
+    return _write(descriptor, memoryview(data)[pos:])
+
+
+def _write(descriptor: int, data: memoryview) -> int:
+    try:
+        return os.write(descriptor, data)
+    except OSError as error:
+        return -(error.errno or errno.EIO)

@@ -2,9 +2,15 @@
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
+
+cdef extern from "<sys/socket.h>" nogil:
+    Py_ssize_t recv(int descriptor, void *buf, size_t size, int flags)
+    Py_ssize_t send(int descriptor, const void *buf, size_t size, int flags)
+    int MSG_NOSIGNAL
 
 
 cpdef bytearray alloc(Py_ssize_t n):
@@ -170,3 +176,22 @@ cpdef long long unix_ms() noexcept:
     cdef timespec now
     clock_gettime(CLOCK_REALTIME, &now)
     return <long long>now.tv_sec * 1000 + now.tv_nsec // 1000000
+
+
+# The sockets do not block, so the interpreter lock is kept: giving it away costs more.
+
+cpdef Py_ssize_t receive(int descriptor, bytearray buf, Py_ssize_t size) noexcept:
+    cdef Py_ssize_t n = recv(descriptor, PyByteArray_AS_STRING(buf), size, 0)
+    return n if n >= 0 else -errno
+
+
+cpdef Py_ssize_t transmit(int descriptor, bytearray buf, Py_ssize_t n) noexcept:
+    cdef Py_ssize_t sent = send(descriptor, PyByteArray_AS_STRING(buf), n, MSG_NOSIGNAL)
+    return sent if sent >= 0 else -errno
+
+
+cpdef Py_ssize_t transmit_bytes(int descriptor, bytes data, Py_ssize_t pos) noexcept:
+    cdef Py_ssize_t sent = send(
+        descriptor, PyBytes_AS_STRING(data) + pos, PyBytes_GET_SIZE(data) - pos, MSG_NOSIGNAL
+    )
+    return sent if sent >= 0 else -errno

@@ -151,6 +151,22 @@ def test_two_blocked_claims_share(connection: Connection, headwater: Server) -> 
     assert (row[1], row[3]) == (b"c1", 3)
 
 
+def test_approximate_trimming_minds_references(connection: Connection) -> None:
+    """Whole nodes, and of those what DELREF and ACKED let go (8.2 to 8.4 trimmed nothing)."""
+    fill(connection, "s", "t", count=250)
+    assert connection.ok("XTRIM", "s", "MAXLEN", "~", 60, "DELREF") == connection.ok(
+        "XTRIM", "t", "MAXLEN", "~", 60
+    )
+    connection.ok("DEL", "s")
+    fill(connection, "s", count=250)
+    connection.ok("XREADGROUP", "GROUP", "g", "ann", "COUNT", 10, "STREAMS", "s", ">")
+    connection.ok("XACK", "s", "g", *(f"{n}-0" for n in range(1, 10)))
+    assert connection.ok("XTRIM", "s", "MAXLEN", "~", 60, "ACKED") == 9
+    assert connection.ok("XRANGE", "s", "-", "+", "COUNT", 1)[0][0] == b"10-0"
+    pending = connection.ok("XPENDING", "s", "g")
+    assert pending[:3] == [1, b"10-0", b"10-0"]
+
+
 def test_an_idempotent_producer(connection: Connection) -> None:
     first = connection.ok("XADD", "s", "IDMP", "producer", "request 1", "*", "f", "v")
     again = connection.ok("XADD", "s", "IDMP", "producer", "request 1", "*", "f", "v")

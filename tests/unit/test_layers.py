@@ -23,9 +23,9 @@ LAYERS = (
     ("keyspace",),
     ("streams",),
     ("resp",),
-    ("value", "errors"),
+    ("value", "errors", "clock"),
     ("__init__",),  # the package itself, whose mode() looks at raw
-    ("raw", "clock", "limits", "glob", "xxh3", "_version"),
+    ("raw", "limits", "glob", "xxh3", "_version"),
 )
 """Parts of the package; one imports itself and what is in lines below its own, nothing else."""
 

@@ -17,6 +17,7 @@ cdef class Reply:
     cpdef Py_ssize_t part_count(self) noexcept
     cpdef void rewind(self, Py_ssize_t part_count, Py_ssize_t pos) except *
     cpdef bytes take(self)
+    cpdef void reset(self) except *
     cpdef list take_parts(self)
     @cython.locals(shrink=Py_ssize_t, start=Py_ssize_t, fixed=bytearray)
     cpdef void set_head(self, Py_ssize_t part_count, Py_ssize_t pos, Py_ssize_t announced, Py_ssize_t n) except *

@@ -77,11 +77,15 @@ class Reply:
     def take(self) -> bytes:
         """Return the buffered bytes and start anew; for replies without attached parts."""
         data = cut(self.buf, 0, self.pos)
+        self.reset()
+        return data
+
+    def reset(self) -> None:
+        """Forget the buffered bytes, and a buffer that has grown far."""
         self.pos = 0
         if self._capacity > REPLY_BUFFER_BYTES * 16:
             self.buf = alloc(REPLY_BUFFER_BYTES)
             self._capacity = REPLY_BUFFER_BYTES
-        return data
 
     def take_parts(self) -> list[bytes | Source]:
         """Return everything in order, attached parts included, and start anew."""

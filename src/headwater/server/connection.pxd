@@ -7,6 +7,7 @@ from headwater.raw cimport alloc, copy, copy_bytes
 from headwater.resp.parser cimport RequestParser
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
+from headwater.server.poller cimport SocketTransport
 
 cdef int MORE, FAILED, POSTPONED
 cdef Py_ssize_t PENDING_MIN_BYTES, READ_BUFFER_BYTES, REPLY_BUFFER_BYTES, SEND_PIECE_BYTES
@@ -37,11 +38,14 @@ cdef class Connection(Session):
     cdef bint _running
     cdef readonly object transport
     cdef object _write                  # its method
+    cdef SocketTransport _socket        # the transport, when it is one
     cdef readonly bint closed
     cdef public long long output_over_since_ms   # soft output limit exceeded since; 0: it is not
 
-    @cython.locals(state=ServerState, shared=Shared, n=Py_ssize_t)
+    @cython.locals(begin=Py_ssize_t)
     cpdef object data_received(self, bytes data)
+    @cython.locals(state=ServerState, shared=Shared)
+    cpdef object input_received(self, Py_ssize_t n)
     cdef bint _may_run(self) noexcept
     @cython.locals(parser=RequestParser, reply=Reply, postponed=bint, status=int, result=int,
                    begin=Py_ssize_t)

@@ -28,6 +28,7 @@ from headwater.raw import alloc, copy, copy_bytes
 from headwater.resp.parser import FAILED, MORE, RequestParser
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
+from headwater.server.poller import SocketTransport
 
 _EMPTY = bytearray()
 
@@ -76,6 +77,7 @@ class Connection(Session):
         "_resume_scheduled",
         "_running",
         "_shared",
+        "_socket",
         "_stalled",
         "_write",
         "closed",
@@ -98,6 +100,7 @@ class Connection(Session):
         self._running = False
         self.transport: Any = None
         self._write: Any = None
+        self._socket: SocketTransport | None = None
         self.closed = False
         self.output_over_since_ms = 0
 
@@ -106,28 +109,35 @@ class Connection(Session):
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self._write = transport.write
+        if isinstance(transport, SocketTransport):
+            self._socket = transport
         self._shared.on_new(self)
 
     def data_received(self, data: bytes) -> None:
+        for begin in range(0, len(data), READ_BUFFER_BYTES):
+            piece = data[begin : begin + READ_BUFFER_BYTES]
+            copy_bytes(self._shared.read_buffer, 0, piece)
+            self.input_received(len(piece))
+
+    def input_received(self, n: int) -> None:
+        """The first `n` bytes of the server's read buffer are this client's next input."""
         state = self.state
-        n = len(data)
+        shared = self._shared
         state.read_bytes += n
         self.read_bytes += n
         state.clock.refresh()
         self.last_ms = state.clock.now_ms
-        if self._filled == 0 and n <= READ_BUFFER_BYTES and self._may_run():
-            shared = self._shared
-            copy_bytes(shared.read_buffer, 0, data)
+        if self._filled == 0 and self._may_run():
             self._parser.pos = 0
             self._run(shared.read_buffer, n)
             return
         if self._filled + n > self._pending_bytes:
             self._make_room(n)
-        copy_bytes(self._pending, self._filled, data)
+        copy(self._pending, self._filled, shared.read_buffer, 0, n)
         self._filled += n
         if self._may_run():
             self._run(self._pending, self._filled)
-        elif self._filled > self._shared.max_query_bytes:
+        elif self._filled > shared.max_query_bytes:
             self.close()
 
     def eof_received(self) -> bool:
@@ -319,9 +329,12 @@ class Connection(Session):
             return
         if not reply.parts and self._outbox is None:
             if reply.pos:
-                data = reply.take()
-                self._count_written(len(data))
-                self._write(data)
+                self._count_written(reply.pos)
+                if self._socket is not None:
+                    self._socket.write_span(reply.buf, reply.pos)
+                    reply.reset()
+                else:
+                    self._write(reply.take())
             return
         parts = reply.take_parts()
         if not parts:

@@ -23,7 +23,9 @@ from headwater.limits import (
 )
 from headwater.server.connection import Connection, Shared
 from headwater.server.logs import VERBOSE, set_level
+from headwater.server.poller import AVAILABLE, Poller
 
+Listener = asyncio.AbstractServer | socket.socket
 _log = logging.getLogger("headwater")
 _TICK_S = 0.1
 _CLOSE_DEADLINE_S = 1.0
@@ -45,8 +47,9 @@ class Server:
         self.maxclients = self.config.get_int("maxclients")
         self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
         self._shared: Shared = None  # type: ignore[assignment]
-        self._tcp_listeners: list[asyncio.AbstractServer] = []
-        self._unix_listener: asyncio.AbstractServer | None = None
+        self._poller: Poller | None = None
+        self._tcp_listeners: list[Listener] = []
+        self._unix_listener: Listener | None = None
         self._adopting: asyncio.Task[None] | None = None
         self._stalled: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -64,6 +67,8 @@ class Server:
         self._stopping = asyncio.Event()
         self._shared = Shared(self._loop, self._on_new, self._on_gone, self._on_stalled)
         self._apply_settings()
+        if AVAILABLE:
+            self._poller = Poller(self._loop, self._shared.read_buffer, self._new_connection)
         self.config.on_change(_SETTINGS, self._apply_settings)
         self.state.waiters.on_earlier = self._set_timer
         self.config.on_change(("port", "bind"), self._apply_address)
@@ -84,9 +89,7 @@ class Server:
     async def _adopt(self, sockets: list[socket.socket], words: tuple[str, ...], port: int) -> None:
         """Serve on the sockets that were opened for `bind` and `port`."""
         for sock in sockets:
-            self._tcp_listeners.append(
-                await self._loop.create_server(self._new_connection, sock=sock)
-            )
+            self._tcp_listeners.append(await self._serve_on(sock))
         self.port = port
         self._bound = words
 
@@ -95,7 +98,7 @@ class Server:
         port, words = self.config.get_int("port"), self.config.get_words("bind")
         # An address that stays must be free before it can be opened again.
         for listener in self._tcp_listeners:
-            listener.close()
+            self._stop_listening(listener)
         self._tcp_listeners.clear()
         refused = None
         try:
@@ -109,21 +112,25 @@ class Server:
         return refused
 
     async def _listen_unix(self, path: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(os.stat(path).st_mode):
-                os.unlink(path)
-        try:
-            self._unix_listener = await self._loop.create_unix_server(
-                self._new_connection, path, backlog=self.config.get_int("tcp-backlog")
-            )
-        except OSError as error:
-            self._close_listeners()
-            reason = error.strerror or str(error)
-            raise OSError(error.errno, f"cannot listen on unix socket {path}: {reason}") from error
         permissions = self.config.get_int("unixsocketperm")
-        if permissions:
-            os.chmod(path, permissions)
+        self._unix_listener = await self._serve_on(
+            open_unix_socket(path, permissions, self._backlog())
+        )
         self.unix_path = path
+
+    async def _serve_on(self, sock: socket.socket) -> Listener:
+        """Accept clients from a listening socket."""
+        if self._poller is None:
+            return await self._loop.create_server(self._new_connection, sock=sock)
+        self._poller.listen(sock)
+        return sock
+
+    def _stop_listening(self, listener: Listener) -> None:
+        if isinstance(listener, socket.socket):
+            assert self._poller is not None
+            self._poller.unlisten(listener)
+        else:
+            listener.close()
 
     def request_shutdown(self) -> None:
         """Stop soon: `wait_stopped` returns."""
@@ -144,13 +151,17 @@ class Server:
             await asyncio.sleep(0.005)
         for connection in list(self.state.clients.values()):
             connection.close()
+        await asyncio.sleep(0)
+        if self._poller is not None:
+            self._poller.close()
 
     def _close_listeners(self) -> None:
         for listener in self._tcp_listeners:
-            listener.close()
+            self._stop_listening(listener)
         self._tcp_listeners.clear()
         if self._unix_listener is not None:
-            self._unix_listener.close()
+            self._stop_listening(self._unix_listener)
+            self._unix_listener = None
         if self.unix_path:
             with contextlib.suppress(OSError):
                 os.unlink(self.unix_path)
@@ -335,6 +346,28 @@ def open_sockets(words: tuple[str, ...], port: int, backlog: int) -> list[socket
     if not opened:
         raise OSError(f"cannot listen on any address of 'bind' at port {port}")
     return opened
+
+
+def open_unix_socket(path: str, permissions: int, backlog: int) -> socket.socket:
+    """Listen on a unix socket, in place of one that a server left behind.
+
+    Raises OSError with a text that names the path.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        if permissions:
+            os.chmod(path, permissions)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        reason = error.strerror or str(error)
+        raise OSError(error.errno, f"cannot listen on unix socket {path}: {reason}") from error
+    return sock
 
 
 def descriptors_for(clients: int) -> int:

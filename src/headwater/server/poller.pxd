@@ -1,0 +1,55 @@
+cimport cython
+
+from headwater.raw cimport cut, receive, transmit, transmit_bytes
+
+cdef int _IN, _OUT, _ERR, _HUP
+cdef Py_ssize_t READ_BUFFER_BYTES, TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES
+
+
+cdef class Poller:
+    cdef readonly object loop
+    cdef readonly bytearray read_buffer
+    cdef object _make
+    cdef object _epoll
+    cdef dict _by_descriptor            # descriptor -> SocketTransport
+    cdef dict _listeners                # descriptor -> socket
+
+    cpdef object _accept(self, listener)
+    cpdef object _accept_again(self, listener)
+    @cython.locals(found=dict, transport=SocketTransport, event=int)
+    cpdef object _on_ready(self)
+    cpdef object watch(self, SocketTransport transport, int events)
+    cpdef object forget(self, SocketTransport transport)
+
+
+cdef class SocketTransport:
+    cdef Poller _poller
+    cdef object _sock
+    cdef readonly int descriptor
+    cdef public object protocol
+    cdef object _queue                  # deque of bytes, or None when all is sent
+    cdef Py_ssize_t _sent               # of the first of them
+    cdef Py_ssize_t _queued_bytes
+    cdef bint _reading
+    cdef bint _stalled                  # the protocol was told to pause writing
+    cdef bint _closing                  # nothing more is written
+    cdef bint _closed                   # the socket is closed
+
+    cpdef object on_event(self, int event)
+    @cython.locals(n=Py_ssize_t)
+    cdef object _receive(self)
+    @cython.locals(sent=Py_ssize_t)
+    cpdef object write(self, bytes data)
+    @cython.locals(sent=Py_ssize_t)
+    cpdef object write_span(self, bytearray buf, Py_ssize_t n)
+    cdef object _failed(self, int number)
+    cdef object _keep(self, bytes data, Py_ssize_t sent)
+    @cython.locals(sent=Py_ssize_t, data=bytes)
+    cdef object _send_queue(self)
+    cdef object _watch(self)
+    cpdef object pause_reading(self)
+    cpdef object resume_reading(self)
+    cpdef Py_ssize_t get_write_buffer_size(self) noexcept
+    cpdef object close(self)
+    cpdef object abort(self)
+    cdef object _lose(self, error)

@@ -1,0 +1,304 @@
+"""Client sockets in one epoll, which the event loop watches as a single descriptor.
+
+asyncio calls back once for every socket that is ready, and on the way to a protocol and back
+spends as long as the kernel does on a small request. Here the loop calls once for all that are
+ready, reads go straight into the server's buffer, and a reply goes out at once. A
+SocketTransport has the part of asyncio's transport interface that a Connection uses; where
+there is no epoll, and for TLS, the connection sits on asyncio's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import select
+import socket
+from collections import deque
+from typing import Any
+
+from headwater.limits import READ_BUFFER_BYTES, TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES
+from headwater.raw import cut, receive, transmit, transmit_bytes
+
+AVAILABLE = hasattr(select, "epoll")
+
+_IN = 0x001
+_OUT = 0x004
+_ERR = 0x008
+_HUP = 0x010
+_MAX_EVENTS = 1024
+_ACCEPTS_AT_ONCE = 256
+_NO_DESCRIPTORS_PAUSE_S = 0.5
+_log = logging.getLogger("headwater")
+
+
+class Poller:
+    """The sockets of one server.
+
+    `read_buffer` is what every read fills; `make()` gives a new socket its connection.
+    """
+
+    __slots__ = ("_by_descriptor", "_epoll", "_listeners", "_make", "loop", "read_buffer")
+
+    def __init__(self, loop: Any, read_buffer: bytearray, make: Any) -> None:
+        self.loop = loop
+        self.read_buffer = read_buffer
+        self._make = make
+        self._epoll = select.epoll()
+        self._by_descriptor: dict[int, SocketTransport] = {}
+        self._listeners: dict[int, socket.socket] = {}
+        loop.add_reader(self._epoll.fileno(), self._on_ready)
+
+    def close(self) -> None:
+        """Stop watching; the transports must be closed by then."""
+        self.loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+
+    # --- listeners ---
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accept from a listening, non-blocking socket."""
+        self._listeners[listener.fileno()] = listener
+        self.loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def unlisten(self, listener: socket.socket) -> None:
+        """Accept no more, and close the listening socket."""
+        if self._listeners.pop(listener.fileno(), None) is not None:
+            self.loop.remove_reader(listener.fileno())
+            listener.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                sock, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise
+                _log.warning("cannot accept a client: %s", error.strerror)
+                self.loop.remove_reader(listener.fileno())
+                self.loop.call_later(_NO_DESCRIPTORS_PAUSE_S, self._accept_again, listener)
+                return
+            sock.setblocking(False)
+            if sock.family != socket.AF_UNIX:
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            transport = SocketTransport(self, sock)
+            self._by_descriptor[transport.descriptor] = transport
+            self._epoll.register(transport.descriptor, _IN)
+            transport.protocol = self._make()
+            transport.protocol.connection_made(transport)
+
+    def _accept_again(self, listener: socket.socket) -> None:
+        if listener.fileno() in self._listeners:
+            self.loop.add_reader(listener.fileno(), self._accept, listener)
+
+    # --- clients ---
+
+    def _on_ready(self) -> None:
+        found = self._by_descriptor
+        for descriptor, event in self._epoll.poll(0, _MAX_EVENTS):
+            transport = found.get(descriptor)
+            if transport is not None:
+                transport.on_event(event)
+
+    def watch(self, transport: SocketTransport, events: int) -> None:
+        """Change what is waited for; hang-ups are always told."""
+        self._epoll.modify(transport.descriptor, events)
+
+    def forget(self, transport: SocketTransport) -> None:
+        """The transport closes its socket now."""
+        if self._by_descriptor.pop(transport.descriptor, None) is not None:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(transport.descriptor)
+
+
+class SocketTransport:
+    """One client's socket, with what could not be sent yet.
+
+    `protocol` is told as asyncio tells it, but for input: `input_received(n)` says that the
+    first `n` bytes of the poller's buffer are this client's.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_closing",
+        "_poller",
+        "_queue",
+        "_queued_bytes",
+        "_reading",
+        "_sent",
+        "_sock",
+        "_stalled",
+        "descriptor",
+        "protocol",
+    )
+
+    def __init__(self, poller: Poller, sock: socket.socket) -> None:
+        self._poller = poller
+        self._sock = sock
+        self.descriptor = sock.fileno()
+        self.protocol: Any = None
+        self._queue: deque[bytes] | None = None
+        self._sent = 0
+        self._queued_bytes = 0
+        self._reading = True
+        self._stalled = False
+        self._closing = False
+        self._closed = False
+
+    def on_event(self, event: int) -> None:
+        """Read, write, or find the socket gone."""
+        if event & _OUT:
+            self._send_queue()
+        if event & (_IN | _ERR | _HUP) and not self._closed:
+            if self._reading:
+                self._receive()
+            elif event & (_ERR | _HUP):
+                self._lose(None)
+
+    def _receive(self) -> None:
+        n = receive(self.descriptor, self._poller.read_buffer, READ_BUFFER_BYTES)
+        if n > 0:
+            self.protocol.input_received(n)
+        elif n == 0:
+            self._lose(None)
+        else:
+            self._failed(-n)
+
+    def _failed(self, number: int) -> None:
+        """A read or a write gave an error number: wait if it only could not go on, or close."""
+        if number not in (errno.EAGAIN, errno.EINTR):
+            self._lose(OSError(number, os.strerror(number)))
+
+    # --- what a connection asks of its transport ---
+
+    def write(self, data: bytes) -> None:
+        """Send at once what the socket takes, and keep the rest."""
+        if self._closing:
+            return
+        sent = 0
+        if self._queue is None:
+            sent = transmit_bytes(self.descriptor, data, 0)
+            if sent == len(data):
+                return
+            if sent < 0:
+                self._failed(-sent)
+                sent = 0
+        self._keep(data, sent)
+
+    def write_span(self, buf: bytearray, n: int) -> None:
+        """`write` the first `n` bytes of a buffer that is used again at once."""
+        if self._closing:
+            return
+        sent = 0
+        if self._queue is None:
+            sent = transmit(self.descriptor, buf, n)
+            if sent == n:
+                return
+            if sent < 0:
+                self._failed(-sent)
+                sent = 0
+        self._keep(cut(buf, sent, n - sent), 0)
+
+    def _keep(self, data: bytes, sent: int) -> None:
+        if self._closed:
+            return
+        if self._queue is None:
+            self._queue = deque()
+            self._sent = sent
+            self._watch()
+        self._queue.append(data)
+        self._queued_bytes += len(data) - sent
+        if self._queued_bytes > TRANSPORT_HIGH_BYTES and not self._stalled:
+            self._stalled = True
+            self.protocol.pause_writing()
+
+    def _send_queue(self) -> None:
+        queue = self._queue
+        while queue:
+            data = queue[0]
+            sent = transmit_bytes(self.descriptor, data, self._sent)
+            if sent < 0:
+                self._failed(-sent)
+                break
+            self._queued_bytes -= sent
+            self._sent += sent
+            if self._sent < len(data):
+                break
+            queue.popleft()
+            self._sent = 0
+        if self._closed:
+            return
+        if not queue and self._queue is not None:
+            self._queue = None
+            if self._closing:
+                self._lose(None)
+                return
+            self._watch()
+        if self._stalled and self._queued_bytes <= TRANSPORT_LOW_BYTES:
+            self._stalled = False
+            self.protocol.resume_writing()
+
+    def _watch(self) -> None:
+        events = _IN if self._reading else 0
+        if self._queue is not None:
+            events |= _OUT
+        self._poller.watch(self, events)
+
+    def pause_reading(self) -> None:
+        """Leave input in the kernel until `resume_reading`."""
+        if self._reading and not self._closing:
+            self._reading = False
+            self._watch()
+
+    def resume_reading(self) -> None:
+        if not self._reading and not self._closing:
+            self._reading = True
+            self._watch()
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the socket has not taken yet."""
+        return self._queued_bytes
+
+    def get_extra_info(self, name: str) -> Any:
+        """`socket`, `peername`, `sockname`; None for anything else."""
+        if name == "socket":
+            return self._sock
+        try:
+            if name == "peername":
+                return self._sock.getpeername()
+            if name == "sockname":
+                return self._sock.getsockname()
+        except OSError:
+            return None
+        return None
+
+    def close(self) -> None:
+        """Send what is queued, then close."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._queue is None:
+            self._lose(None)
+        else:
+            self._reading = False
+            self._watch()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._lose(None)
+
+    def _lose(self, error: OSError | None) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._closing = True
+        self._queue = None
+        self._queued_bytes = 0
+        self._poller.forget(self)
+        self._sock.close()
+        # Never in the middle of what the protocol is doing.
+        self._poller.loop.call_soon(self.protocol.connection_lost, error)
