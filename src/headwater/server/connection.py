@@ -23,6 +23,8 @@ from headwater.limits import (
     READ_BUFFER_BYTES,
     REPLY_BUFFER_BYTES,
     SEND_PIECE_BYTES,
+    TRANSPORT_HIGH_BYTES,
+    TRANSPORT_LOW_BYTES,
 )
 from headwater.raw import alloc, copy, copy_bytes
 from headwater.resp.parser import FAILED, MORE, RequestParser
@@ -111,6 +113,8 @@ class Connection(Session):
         self._write = transport.write
         if isinstance(transport, SocketTransport):
             self._socket = transport
+        else:
+            transport.set_write_buffer_limits(TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES)
         self._shared.on_new(self)
 
     def data_received(self, data: bytes) -> None:

@@ -17,10 +17,6 @@ from headwater.commands.server_info import Sampler
 from headwater.commands.transactions import abandon
 from headwater.engine import Engine
 from headwater.keyspace.waiters import NEVER
-from headwater.limits import (
-    TRANSPORT_HIGH_BYTES,
-    TRANSPORT_LOW_BYTES,
-)
 from headwater.server.connection import Connection, Shared
 from headwater.server.logs import VERBOSE, set_level
 from headwater.server.poller import AVAILABLE, Poller
@@ -211,7 +207,6 @@ class Server:
             state.rejected_connections += 1
             connection.refuse(errors.PROTECTED_MODE.text())
             return
-        transport.set_write_buffer_limits(TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES)
         if self._keepalive_s and not connection.is_unix and sock is not None:
             _keep_alive(sock, self._keepalive_s)
         state.clients[connection.id] = connection
