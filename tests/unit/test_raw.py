@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import socket
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -186,6 +188,34 @@ def test_unsigned_decimals(text: bytes) -> None:
     assert found == ((True, int(text)) if accepted else (False, 0))
 
 
+@pytest.mark.parametrize("body", BODIES, ids=["interpreted", "compiled"][: len(BODIES)])
+def test_sockets(body: Any) -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        near.setblocking(False)
+        descriptor, buf = near.fileno(), bytearray(b"....")
+        assert body.receive(descriptor, buf, 4) == -errno.EAGAIN
+        far.sendall(b"abcdef")
+        assert body.receive(descriptor, buf, 3) == 3
+        assert buf == b"abc."
+        assert body.receive(descriptor, buf, 4) == 3
+        assert buf == b"def."
+        assert body.transmit(descriptor, buf, 2) == 2
+        assert body.transmit_bytes(descriptor, b"12345", 3) == 2
+        assert body.transmit_bytes(descriptor, b"12345", 5) == 0
+        assert far.recv(100) == b"de45"
+        while (sent := body.transmit(descriptor, bytearray(1 << 20), 1 << 20)) > 0:
+            assert sent <= 1 << 20
+        assert sent == -errno.EAGAIN
+        far.close()
+        near.setblocking(True)
+        while (n := body.receive(descriptor, buf, 4)) > 0:
+            pass
+        assert n in (0, -errno.ECONNRESET)
+        assert body.transmit_bytes(descriptor, b"late", 0) == -errno.EPIPE
+    assert body.receive(descriptor, buf, 4) == -errno.EBADF
+
+
 def test_the_clock_does_not_go_back() -> None:
     for body in BODIES:
         readings = [body.monotonic_us() for _ in range(100)]
@@ -193,3 +223,5 @@ def test_the_clock_does_not_go_back() -> None:
         assert readings[0] > 0
     first, last = (body.monotonic_us() for body in (BODIES[0], BODIES[-1]))
     assert first <= last
+    unix = [body.unix_ms() for body in (*BODIES, *BODIES)]
+    assert min(unix) > 1_600_000_000_000

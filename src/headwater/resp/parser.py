@@ -31,6 +31,7 @@ class RequestParser:
 
     `shared` is the Request of requests that arrive whole; all parsers of a thread may share
     it. A request that arrives in pieces gets one of its own until it is complete.
+    `max_bulk_bytes` is not below UNAUTHENTICATED_MAX_BULK_BYTES.
     """
 
     __slots__ = (
