@@ -25,6 +25,8 @@ QUICK_ROUNDS, QUICK_SECONDS = 3, 0.25
 @click.option("--seconds", type=float, help=f"Measured time of a round and server ({SECONDS:g}).")
 @click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds of {QUICK_SECONDS:g} s.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all figures.")
+@click.option("--chart", type=click.Path(path_type=Path), help="Draw the CPU ratios as an SVG.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the table as Markdown.")
 @click.option("--self", "self_check", is_flag=True, help="redis with redis: shows the noise.")
 @click.option("--redis", "redis_path", help="The redis-server to compare with.")
 @click.option("--headwater-env", "environment", multiple=True, metavar="NAME=VALUE")
@@ -38,6 +40,8 @@ def main(
     seconds: float | None,
     quick: bool,
     json_path: Path | None,
+    chart: Path | None,
+    markdown: Path | None,
     self_check: bool,
     redis_path: str | None,
     environment: tuple[str, ...],
@@ -76,6 +80,10 @@ def main(
     report.print()
     if json_path is not None:
         report.write_json(json_path)
+    if chart is not None:
+        chart.write_text(report.chart())
+    if markdown is not None:
+        markdown.write_text(report.markdown())
     if any(outcome.failure for outcome in outcomes):
         raise SystemExit(1)
 

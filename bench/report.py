@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.chart import draw
 from bench.run import Outcome
 
 BUSY_ENOUGH = 0.95  # below it the load generator, not the server, may have set the throughput
@@ -72,6 +73,11 @@ class Report:
             "cases": [self._entry(outcome) for outcome in self.outcomes],
         }
         path.write_text(json.dumps(document, indent=1) + "\n")
+
+    def chart(self) -> str:
+        """The CPU ratios as an SVG."""
+        caption = "; ".join(self.machine[name] for name in ("cpu", "headwater", "redis"))
+        return draw(self.outcomes, self.subject, self.reference, caption)
 
     def print(self) -> None:
         """Draw the table on standard output."""
