@@ -17,23 +17,28 @@ from . import wire
 
 NOW_MS = 1_700_000_000_000
 
+PIECE_BYTES = 4096
+"""How much of an attached payload is read at once: little, so that what is big comes in pieces."""
+
 
 class _Recorded(wire.Connection):
     """Reads replies from bytes instead of a socket."""
 
     def __init__(self, data: bytes) -> None:
-        self._file = io.BytesIO(data)  # type: ignore[assignment]
+        self._file = io.BytesIO(data)
+        self._size = len(data)
+
+    def at_end(self) -> bool:
+        return self._file.tell() == self._size
 
 
 def replies_of(data: bytes) -> list[wire.Reply]:
-    """All replies in the bytes."""
+    """All replies in the bytes; EOFError when the last is not whole."""
     reader = _Recorded(data)
     found = []
-    while True:
-        try:
-            found.append(reader.read())
-        except EOFError:
-            return found
+    while not reader.at_end():
+        found.append(reader.read())
+    return found
 
 
 class Recorder(Session):
@@ -50,7 +55,11 @@ class Recorder(Session):
 
     def send(self, reply: Reply) -> None:
         for part in reply.take_parts():
-            self.sent += part if isinstance(part, bytes) else part.read(1 << 30)
+            if isinstance(part, bytes):
+                self.sent += part
+                continue
+            while piece := part.read(PIECE_BYTES):
+                self.sent += piece
 
     def resume(self) -> None:
         words, self.held = self.held, None

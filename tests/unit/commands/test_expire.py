@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.sessions import NOW_MS, Client, World
+from support.embedded import NOW_MS, Client, Embedded
 
 FAMILY = [("EXPIRE", 1000, 0), ("PEXPIRE", 1, 0), ("EXPIREAT", 1000, 1), ("PEXPIREAT", 1, 1)]
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
@@ -12,18 +12,18 @@ MAX = 2**63 - 1
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Embedded:
+    return Embedded()
 
 
 @pytest.fixture
-def client(world: World) -> Client:
+def client(world: Embedded) -> Client:
     return world.main
 
 
 @pytest.mark.parametrize(("name", "unit_ms", "absolute"), FAMILY)
 def test_a_key_expires_when_its_time_has_come(
-    world: World, client: Client, name: str, unit_ms: int, absolute: int
+    world: Embedded, client: Client, name: str, unit_ms: int, absolute: int
 ) -> None:
     client.ok("SET", "a", 1)
     number = (NOW_MS * absolute + 10_000) // unit_ms
@@ -114,7 +114,7 @@ def test_without_a_key_or_an_expiry(client: Client) -> None:
         assert client.ok(name, "a") == -1
 
 
-def test_persist(world: World, client: Client) -> None:
+def test_persist(world: Embedded, client: Client) -> None:
     client.ok("SET", "a", 1, "EX", 10)
     assert client.ok("PERSIST", "a") == 1
     assert client.ok("PERSIST", "a") == 0
@@ -123,7 +123,7 @@ def test_persist(world: World, client: Client) -> None:
     assert client.ok("TTL", "a") == -1
 
 
-def test_seconds_are_rounded(world: World, client: Client) -> None:
+def test_seconds_are_rounded(world: Embedded, client: Client) -> None:
     client.ok("SET", "a", 1, "PX", 1500)
     assert client.ok("TTL", "a") == 2
     world.clock.advance(1)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from support.sessions import NOW_MS, Client, World
+from support.embedded import NOW_MS, Client, Embedded
 
 
 @pytest.fixture(params=[2, 3])
-def world(request: pytest.FixtureRequest) -> World:
-    return World(request.param)
+def world(request: pytest.FixtureRequest) -> Embedded:
+    return Embedded(request.param)
 
 
 @pytest.fixture
-def client(world: World) -> Client:
+def client(world: Embedded) -> Client:
     return world.main
 
 
@@ -37,7 +37,7 @@ def test_type(client: Client) -> None:
     assert client.call("TYPE", "none") == ("+", b"none")
 
 
-def test_keys_with_patterns(world: World, client: Client) -> None:
+def test_keys_with_patterns(world: Embedded, client: Client) -> None:
     for key in ("one", "two", "three", "x*"):
         client.ok("SET", key, 1)
     client.ok("SET", "gone", 1, "PX", 5)
@@ -48,7 +48,7 @@ def test_keys_with_patterns(world: World, client: Client) -> None:
     assert client.ok("KEYS", "none") == []
 
 
-def test_scan_visits_every_key_once(world: World, client: Client) -> None:
+def test_scan_visits_every_key_once(world: Embedded, client: Client) -> None:
     names = {b"k%d" % i for i in range(100)}
     for name in names:
         client.ok("SET", name, 1)
@@ -68,7 +68,7 @@ def test_scan_visits_every_key_once(world: World, client: Client) -> None:
     assert len(client.ok("SCAN", 0)[1]) == 9
 
 
-def test_scan_filters(client: Client, world: World) -> None:
+def test_scan_filters(client: Client, world: Embedded) -> None:
     client.ok("SET", "a", 1)
     client.ok("SET", "b", 1)
     assert client.ok("SCAN", 0, "match", "a*") == [b"0", [b"a"]]
@@ -94,7 +94,7 @@ def test_scan_option_errors(client: Client) -> None:
     assert client.error("SCAN", 0, "COUNT", "x") == refusal
 
 
-def test_randomkey(world: World, client: Client) -> None:
+def test_randomkey(world: Embedded, client: Client) -> None:
     assert client.call("RANDOMKEY") == ("nil", "_" if world.resp == 3 else "$")
     for i in range(50):
         client.ok("SET", f"gone{i}", 1, "PX", 5)
@@ -230,7 +230,7 @@ def test_object_encoding(client: Client, data: bytes, encoding: bytes) -> None:
     assert client.call("OBJECT", "ENCODING", "a") == ("$", encoding)
 
 
-def test_object(world: World, client: Client) -> None:
+def test_object(world: Embedded, client: Client) -> None:
     client.ok("SET", "a", 1)
     world.clock.advance(2900)
     assert client.ok("OBJECT", "IDLETIME", "a") == 2
@@ -244,7 +244,7 @@ def test_object(world: World, client: Client) -> None:
     assert any(b"IDLETIME" in line for line in client.ok("OBJECT", "HELP"))
 
 
-def test_idle_time_and_no_touch(world: World, client: Client) -> None:
+def test_idle_time_and_no_touch(world: Embedded, client: Client) -> None:
     client.ok("SET", "a", 1)
     world.clock.advance(5000)
     client.session.no_touch = True
@@ -268,13 +268,13 @@ def test_memory_usage(client: Client) -> None:
     assert any(b"USAGE" in line for line in client.ok("MEMORY", "HELP"))
 
 
-def test_statistics(world: World, client: Client) -> None:
+def test_statistics(world: Embedded, client: Client) -> None:
     client.ok("SET", "a", 1)
     client.ok("SET", "b", 1, "PX", 5)
     world.clock.advance(5)
     assert client.ok("EXISTS", "a", "b", "c") == 1
     client.ok("TTL", "a")
-    keyspace = world.keyspace
+    keyspace = world.state.keyspace
     assert (keyspace.keyspace_hits, keyspace.keyspace_misses) == (2, 2)
     assert keyspace.expired_keys == 1
     assert keyspace.dirty == 2

@@ -6,67 +6,70 @@ from typing import Any
 
 import pytest
 
-import headwater.commands.stream_config  # noqa: F401  binds the commands
-from headwater.keyspace.strings import String
 from headwater.streams.stream import Stream
-from support.bare import Bare
+from support.embedded import Embedded
 
-SYNTAX = b"ERR syntax error"
-NOT_AN_INTEGER = b"ERR value is not an integer or out of range"
-WRONG_TYPE = b"WRONGTYPE Operation against a key holding the wrong kind of value"
-NO_KEY = b"ERR no such key"
-INVALID_ID = b"ERR Invalid stream ID specified as stream command argument"
-DURATION = b"ERR IDMP-DURATION must be between 1 and 86400 seconds"
-MAXSIZE = b"ERR IDMP-MAXSIZE must be between 1 and 10000 entries"
-GIVEN_DELETED = b"ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
-DELETED = b"ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
-TOP = b"ERR The ID specified in XSETID is smaller than the target stream top item"
-ADDED = b"ERR The entries_added specified in XSETID is smaller than the target stream length"
-
-
-@pytest.fixture
-def bare() -> Bare:
-    return Bare()
+SYNTAX = "ERR syntax error"
+NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+NO_KEY = "ERR no such key"
+INVALID_ID = "ERR Invalid stream ID specified as stream command argument"
+DURATION = "ERR IDMP-DURATION must be between 1 and 86400 seconds"
+MAXSIZE = "ERR IDMP-MAXSIZE must be between 1 and 10000 entries"
+GIVEN_DELETED = "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
+DELETED = "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
+TOP = "ERR The ID specified in XSETID is smaller than the target stream top item"
+ADDED = "ERR The entries_added specified in XSETID is smaller than the target stream length"
 
 
 @pytest.fixture
-def stream(bare: Bare) -> Stream:
-    bare.database.set(b"str", String(b"x"))
-    return bare.stream(b"s", (1, 0), (2, 0), (3, 0))
+def world() -> Embedded:
+    return Embedded()
 
 
-def changes(bare: Bare) -> int:
-    return bare.keyspace.dirty
+@pytest.fixture
+def stream(world: Embedded) -> Stream:
+    """Stream `s` with 1-0 to 3-0, beside string `str`; changes count from here."""
+    world.main.ok("SET", "str", "x")
+    for ms in (1, 2, 3):
+        world.main.ok("XADD", "s", f"{ms}-0", "f", "v")
+    world.state.keyspace.dirty = 0
+    found = world.main.session.database.peek(b"s")
+    assert isinstance(found, Stream)
+    return found
+
+
+def changes(world: Embedded) -> int:
+    return world.state.keyspace.dirty
 
 
 # --- XCFGSET ---
 
 
-def test_xcfgset_sets_what_is_given(bare: Bare, stream: Stream) -> None:
-    assert bare.call("XCFGSET", "s", "IDMP-DURATION", "5") == ("+", b"OK")
+def test_xcfgset_sets_what_is_given(world: Embedded, stream: Stream) -> None:
+    assert world.main.call("XCFGSET", "s", "IDMP-DURATION", "5") == ("+", b"OK")
     assert stream.idmp is not None
     assert (stream.idmp.duration_s, stream.idmp.maxsize) == (5, 100)
-    assert bare.call("XCFGSET", "s", "idmp-maxsize", "10000") == ("+", b"OK")
+    assert world.main.call("XCFGSET", "s", "idmp-maxsize", "10000") == ("+", b"OK")
     assert (stream.idmp.duration_s, stream.idmp.maxsize) == (5, 10000)
-    reply = bare.call("XCFGSET", "s", "IDMP-MAXSIZE", "1", "IDMP-DURATION", "86400")
+    reply = world.main.call("XCFGSET", "s", "IDMP-MAXSIZE", "1", "IDMP-DURATION", "86400")
     assert reply == ("+", b"OK")
     assert (stream.idmp.duration_s, stream.idmp.maxsize) == (86400, 1)
-    assert changes(bare) == 3
+    assert changes(world) == 3
 
 
-def test_xcfgset_forgets_only_when_something_changes(bare: Bare, stream: Stream) -> None:
-    bare.call("XIDMPRECORD", "s", "p", "i", "1-0")
+def test_xcfgset_forgets_only_when_something_changes(world: Embedded, stream: Stream) -> None:
+    world.main.ok("XIDMPRECORD", "s", "p", "i", "1-0")
     assert stream.idmp is not None
-    bare.call("XCFGSET", "s", "IDMP-DURATION", "100", "IDMP-MAXSIZE", "100")
-    assert stream.idmp.tracked(bare.clock.now_ms) == 1
-    bare.call("XCFGSET", "s", "IDMP-DURATION", "101", "IDMP-MAXSIZE", "100")
-    assert stream.idmp.tracked(bare.clock.now_ms) == 0
+    world.main.ok("XCFGSET", "s", "IDMP-DURATION", "100", "IDMP-MAXSIZE", "100")
+    assert stream.idmp.tracked(world.clock.now_ms) == 1
+    world.main.ok("XCFGSET", "s", "IDMP-DURATION", "101", "IDMP-MAXSIZE", "100")
+    assert stream.idmp.tracked(world.clock.now_ms) == 0
 
 
-def test_the_window_starts_with_the_servers_defaults(bare: Bare, stream: Stream) -> None:
-    bare.state.idmp_duration_s = 7
-    bare.state.idmp_maxsize = 8
-    bare.call("XCFGSET", "s", "IDMP-DURATION", "5")
+def test_the_window_starts_with_the_servers_defaults(world: Embedded, stream: Stream) -> None:
+    world.main.ok("CONFIG", "SET", "stream-idmp-duration", 7, "stream-idmp-maxsize", 8)
+    world.main.ok("XCFGSET", "s", "IDMP-DURATION", "5")
     assert stream.idmp is not None
     assert (stream.idmp.duration_s, stream.idmp.maxsize) == (5, 8)
 
@@ -77,7 +80,7 @@ def test_the_window_starts_with_the_servers_defaults(bare: Bare, stream: Stream)
         (["none"], NO_KEY),
         (["none", "FOO"], NO_KEY),
         (["str", "IDMP-DURATION", "0"], WRONG_TYPE),
-        (["s"], b"ERR At least one parameter must be specified"),
+        (["s"], "ERR At least one parameter must be specified"),
         (["s", "FOO"], SYNTAX),
         (["s", "FOO", "1"], SYNTAX),
         (["s", "IDMP-DURATION"], SYNTAX),
@@ -91,33 +94,32 @@ def test_the_window_starts_with_the_servers_defaults(bare: Bare, stream: Stream)
         (["s", "IDMP-DURATION", "5", "IDMP-MAXSIZE", "10001"], MAXSIZE),
     ],
 )
-def test_xcfgset_errors(bare: Bare, stream: Stream, words: list[str], text: bytes) -> None:
-    assert bare.call("XCFGSET", *words) == ("-", text)
+def test_xcfgset_errors(world: Embedded, stream: Stream, words: list[str], text: str) -> None:
+    assert world.main.error("XCFGSET", *words) == text
     assert stream.idmp is None
-    assert changes(bare) == 0
+    assert changes(world) == 0
 
 
 # --- XIDMPRECORD ---
 
 
-def test_xidmprecord_is_idempotent(bare: Bare, stream: Stream) -> None:
-    assert bare.call("XIDMPRECORD", "s", "p", "i", "2-0") == ("+", b"OK")
-    assert bare.call("XIDMPRECORD", "s", "p", "i", "2") == ("+", b"OK")
+def test_xidmprecord_is_idempotent(world: Embedded, stream: Stream) -> None:
+    assert world.main.call("XIDMPRECORD", "s", "p", "i", "2-0") == ("+", b"OK")
+    assert world.main.call("XIDMPRECORD", "s", "p", "i", "2") == ("+", b"OK")
     assert stream.idmp is not None
-    assert stream.idmp.lookup(b"p", b"i", bare.clock.now_ms) == (True, 2, 0)
-    assert changes(bare) == 1
+    assert stream.idmp.lookup(b"p", b"i", world.clock.now_ms) == (True, 2, 0)
+    assert changes(world) == 1
     stream.delete(2, 0)
-    assert stream.idmp.lookup(b"p", b"i", bare.clock.now_ms) == (True, 2, 0)
+    assert stream.idmp.lookup(b"p", b"i", world.clock.now_ms) == (True, 2, 0)
 
 
-def test_xidmprecord_does_not_move_an_id(bare: Bare, stream: Stream) -> None:
-    bare.call("XIDMPRECORD", "s", "p", "i", "2-0")
-    assert bare.call("XIDMPRECORD", "s", "p", "i", "3-0") == (
-        "-",
-        b"ERR The specified IDMP producer-id/idempotent-id pair maps to a different stream ID",
+def test_xidmprecord_does_not_move_an_id(world: Embedded, stream: Stream) -> None:
+    world.main.ok("XIDMPRECORD", "s", "p", "i", "2-0")
+    assert world.main.error("XIDMPRECORD", "s", "p", "i", "3-0") == (
+        "ERR The specified IDMP producer-id/idempotent-id pair maps to a different stream ID"
     )
-    bare.clock.advance(100_000)
-    assert bare.call("XIDMPRECORD", "s", "p", "i", "3-0") == ("+", b"OK")
+    world.clock.advance(100_000)
+    assert world.main.call("XIDMPRECORD", "s", "p", "i", "3-0") == ("+", b"OK")
 
 
 @pytest.mark.parametrize(
@@ -126,13 +128,13 @@ def test_xidmprecord_does_not_move_an_id(bare: Bare, stream: Stream) -> None:
         (["none", "p", "i", "1-0"], NO_KEY),
         (["str", "p", "i", "1-0"], WRONG_TYPE),
         (["s", "p", "i", "x"], INVALID_ID),
-        (["s", "p", "i", "1-1"], b"ERR The specified stream ID was deleted or doesn't exist"),
-        (["s", "", "i", "1-0"], b"ERR producer-id and idempotent-id must not be empty"),
-        (["s", "p", "", "1-0"], b"ERR producer-id and idempotent-id must not be empty"),
+        (["s", "p", "i", "1-1"], "ERR The specified stream ID was deleted or doesn't exist"),
+        (["s", "", "i", "1-0"], "ERR producer-id and idempotent-id must not be empty"),
+        (["s", "p", "", "1-0"], "ERR producer-id and idempotent-id must not be empty"),
     ],
 )
-def test_xidmprecord_errors(bare: Bare, stream: Stream, words: list[str], code: bytes) -> None:
-    assert bare.call("XIDMPRECORD", *words) == ("-", code)
+def test_xidmprecord_errors(world: Embedded, stream: Stream, words: list[str], code: str) -> None:
+    assert world.main.error("XIDMPRECORD", *words) == code
     assert stream.idmp is None
 
 
@@ -162,34 +164,44 @@ def state(stream: Stream) -> tuple[Any, ...]:
         ),
     ],
 )
-def test_xsetid(bare: Bare, stream: Stream, words: list[str], after: tuple[Any, ...]) -> None:
-    assert bare.call("XSETID", "s", *words) == ("+", b"OK")
+def test_xsetid(world: Embedded, stream: Stream, words: list[str], after: tuple[Any, ...]) -> None:
+    assert world.main.call("XSETID", "s", *words) == ("+", b"OK")
     assert state(stream) == after
-    assert changes(bare) == 1
+    assert changes(world) == 1
 
 
-def test_xsetid_may_lower_the_max_deleted_id_but_not_to_zero(bare: Bare, stream: Stream) -> None:
+def test_xsetid_may_lower_the_max_deleted_id_but_not_to_zero(
+    world: Embedded, stream: Stream
+) -> None:
     stream.delete(2, 0)
-    bare.call("XSETID", "s", "9", "MAXDELETEDID", "1-0")
+    world.main.ok("XSETID", "s", "9", "MAXDELETEDID", "1-0")
     assert state(stream) == ((9, 0), (1, 0), 3)
-    bare.call("XSETID", "s", "9", "MAXDELETEDID", "0-0")
+    world.main.ok("XSETID", "s", "9", "MAXDELETEDID", "0-0")
     assert state(stream) == ((9, 0), (1, 0), 3)
 
 
-def test_xsetid_of_an_empty_stream_may_go_back(bare: Bare) -> None:
-    stream = bare.stream(b"s")
-    bare.call("XSETID", "s", "9", "ENTRIESADDED", "9")
-    assert bare.call("XSETID", "s", "1", "ENTRIESADDED", "0") == ("+", b"OK")
+def test_xsetid_of_an_empty_stream_may_go_back(world: Embedded) -> None:
+    stream = Stream()
+    world.main.session.database.set(b"s", stream)
+    world.main.ok("XSETID", "s", "9", "ENTRIESADDED", "9")
+    assert world.main.call("XSETID", "s", "1", "ENTRIESADDED", "0") == ("+", b"OK")
     assert state(stream) == ((1, 0), (0, 0), 0)
 
 
-def test_xsetid_leaves_no_group_ahead_of_the_stream(bare: Bare, stream: Stream) -> None:
+def test_xsetid_leaves_no_group_ahead_of_the_stream(world: Embedded, stream: Stream) -> None:
     stream.entries_added = 10
-    ahead = bare.group(stream, b"ahead", 3, 0, 9)
-    behind = bare.group(stream, b"behind", 1, 0, 2)
-    unknown = bare.group(stream, b"unknown", 1, 0, -1)
-    bare.call("XSETID", "s", "3", "ENTRIESADDED", "4")
-    assert (ahead.entries_read, behind.entries_read, unknown.entries_read) == (4, 2, -1)
+    world.main.ok("XGROUP", "CREATE", "s", "ahead", "3-0", "ENTRIESREAD", 9)
+    world.main.ok("XGROUP", "CREATE", "s", "behind", "1-0", "ENTRIESREAD", 2)
+    world.main.ok("XGROUP", "CREATE", "s", "unknown", "1-0")
+    groups = stream.groups
+    assert groups is not None
+
+    def entries_read() -> list[int]:
+        return [groups[name].entries_read for name in (b"ahead", b"behind", b"unknown")]
+
+    assert entries_read() == [9, 2, -1]
+    world.main.ok("XSETID", "s", "3", "ENTRIESADDED", "4")
+    assert entries_read() == [4, 2, -1]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +217,7 @@ def test_xsetid_leaves_no_group_ahead_of_the_stream(bare: Bare, stream: Stream) 
         (["s", "9-*"], INVALID_ID),
         (["s", "9", "ENTRIESADDED"], SYNTAX),
         (["s", "9", "ENTRIESADDED", "x"], NOT_AN_INTEGER),
-        (["s", "9", "ENTRIESADDED", "-1", "FOO"], b"ERR entries_added must be positive"),
+        (["s", "9", "ENTRIESADDED", "-1", "FOO"], "ERR entries_added must be positive"),
         (["s", "9", "MAXDELETEDID", "x", "ENTRIESADDED", "-1"], INVALID_ID),
         (["none", "9", "MAXDELETEDID", "10", "FOO"], GIVEN_DELETED),
         (["s", "1", "ENTRIESADDED", "1"], DELETED),
@@ -213,9 +225,9 @@ def test_xsetid_leaves_no_group_ahead_of_the_stream(bare: Bare, stream: Stream) 
         (["s", "3", "ENTRIESADDED", "1"], ADDED),
     ],
 )
-def test_xsetid_errors(bare: Bare, stream: Stream, words: list[str], text: bytes) -> None:
+def test_xsetid_errors(world: Embedded, stream: Stream, words: list[str], text: str) -> None:
     stream.delete(2, 0)
     before = state(stream)
-    assert bare.call("XSETID", *words) == ("-", text)
+    assert world.main.error("XSETID", *words) == text
     assert state(stream) == before
-    assert changes(bare) == 0
+    assert changes(world) == 0

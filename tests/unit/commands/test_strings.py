@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headwater.commands.strings import digest
-from support.sessions import NOW_MS, Client, World
+from headwater.streams.stream import Stream
+from support.embedded import NOW_MS, Client, Embedded
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 INVALID_TIME = "ERR invalid expire time in 'set' command"
@@ -13,22 +14,20 @@ MAX = 2**63 - 1
 
 
 @pytest.fixture(params=[2, 3])
-def world(request: pytest.FixtureRequest) -> World:
-    return World(request.param)
+def world(request: pytest.FixtureRequest) -> Embedded:
+    return Embedded(request.param)
 
 
 @pytest.fixture
-def client(world: World) -> Client:
+def client(world: Embedded) -> Client:
     return world.main
 
 
-def put_stream(world: World, key: bytes) -> None:
-    from headwater.streams.stream import Stream
-
-    world.keyspace.databases[0].set(key, Stream())
+def put_stream(world: Embedded, key: bytes) -> None:
+    world.state.keyspace.databases[0].set(key, Stream())
 
 
-def test_get_and_set(world: World, client: Client) -> None:
+def test_get_and_set(world: Embedded, client: Client) -> None:
     data = bytes(range(256)) * 300
     assert client.call("SET", "a", data) == ("+", b"OK")
     assert client.call("GET", "a") == ("$", data)
@@ -39,7 +38,7 @@ def test_get_and_set(world: World, client: Client) -> None:
     assert client.ok("GET", "st") == b"1"
 
 
-def test_set_takes_the_expiry_away_unless_told_otherwise(world: World, client: Client) -> None:
+def test_set_takes_the_expiry_away_unless_told_otherwise(world: Embedded, client: Client) -> None:
     client.ok("SET", "a", 1, "EX", 10)
     client.ok("SET", "a", 2, "KEEPTTL")
     assert client.ok("PTTL", "a") == 10_000
@@ -91,7 +90,7 @@ def test_nx_and_xx(client: Client) -> None:
         assert client.error("SET", "a", 1, *words) == "ERR syntax error"
 
 
-def test_get_option(world: World, client: Client) -> None:
+def test_get_option(world: Embedded, client: Client) -> None:
     assert client.ok("SET", "a", 1, "GET") is None
     assert client.ok("SET", "a", 2, "GET", "EX", 10) == b"1"
     assert client.ok("SET", "a", 3, "NX", "GET") == b"2"
@@ -103,7 +102,7 @@ def test_get_option(world: World, client: Client) -> None:
     assert client.error("SET", "st", 1, "GET", "NX") == WRONG_TYPE
 
 
-def test_conditions_on_the_value(world: World, client: Client) -> None:
+def test_conditions_on_the_value(world: Embedded, client: Client) -> None:
     assert client.ok("SET", "a", 1, "IFEQ", 1) is None
     assert client.ok("SET", "a", 1, "IFNE", 1) == b"OK"
     assert client.ok("SET", "a", 2, "IFEQ", 2) is None
@@ -129,8 +128,10 @@ def test_conditions_on_the_digest(client: Client) -> None:
     assert client.ok("SET", "a", 2, "IFDNE", "b6acb9d84a38ff74") == b"OK"
 
 
-def test_set_with_an_expiry_many_times_leaves_nothing_behind(world: World, client: Client) -> None:
-    db = world.keyspace.databases[0]
+def test_set_with_an_expiry_many_times_leaves_nothing_behind(
+    world: Embedded, client: Client
+) -> None:
+    db = world.state.keyspace.databases[0]
     for _ in range(100):
         client.ok("SET", "a", 1, "EX", 1000)
         client.ok("DEL", "a")

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from support.sessions import Client, World
+from support.embedded import Client, Embedded
 
 ABORTED = "EXECABORT Transaction discarded because of previous errors."
 
 
 @pytest.fixture(params=[2, 3])
-def world(request: pytest.FixtureRequest) -> World:
-    return World(request.param)
+def world(request: pytest.FixtureRequest) -> Embedded:
+    return Embedded(request.param)
 
 
 @pytest.fixture
-def client(world: World) -> Client:
+def client(world: Embedded) -> Client:
     return world.main
 
 
-def test_what_is_queued_runs_at_exec(world: World, client: Client) -> None:
+def test_what_is_queued_runs_at_exec(world: Embedded, client: Client) -> None:
     other = world.connect()
     assert client.call("MULTI") == ("+", b"OK")
     assert client.call("SET", "a", 1) == ("+", b"QUEUED")
@@ -99,7 +99,7 @@ def test_the_words_of_a_queued_request_are_copies(client: Client) -> None:
     assert [client.ok("GET", f"key{i}") for i in range(50)] == [b"value%d" % i for i in range(50)]
 
 
-def test_a_watched_key_that_changes_prevents_exec(world: World, client: Client) -> None:
+def test_a_watched_key_that_changes_prevents_exec(world: Embedded, client: Client) -> None:
     other = world.connect()
     client.ok("WATCH", "a", "b")
     other.ok("SET", "b", 1)
@@ -144,7 +144,7 @@ NO_CHANGES = [
     ("words", "changes"), [(w, True) for w in CHANGES] + [(w, False) for w in NO_CHANGES]
 )
 def test_what_counts_as_a_change(
-    world: World, client: Client, words: tuple[str, ...], changes: bool
+    world: Embedded, client: Client, words: tuple[str, ...], changes: bool
 ) -> None:
     client.ok("SET", "a", 1)
     client.ok("SET", "other", 1)
@@ -178,7 +178,7 @@ def test_a_refused_request_goes_before_a_change(client: Client) -> None:
     assert client.error("EXEC") == ABORTED
 
 
-def test_a_watched_key_that_expires_prevents_exec(world: World, client: Client) -> None:
+def test_a_watched_key_that_expires_prevents_exec(world: Embedded, client: Client) -> None:
     client.ok("SET", "a", 1, "PX", 5)
     client.ok("WATCH", "a")
     world.clock.advance(5)
@@ -186,7 +186,7 @@ def test_a_watched_key_that_expires_prevents_exec(world: World, client: Client) 
     assert client.ok("EXEC") is None
 
 
-def test_a_key_that_was_expired_before_watch_does_not(world: World, client: Client) -> None:
+def test_a_key_that_was_expired_before_watch_does_not(world: Embedded, client: Client) -> None:
     client.ok("SET", "a", 1, "PX", 5)
     world.clock.advance(5)
     client.ok("WATCH", "a")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-import headwater.commands.xinfo  # noqa: F401  binds the commands
-from headwater.keyspace.strings import String
+from headwater.streams.group import Group
 from headwater.streams.idmp import Idmp
-from support.bare import Bare
+from headwater.streams.stream import Stream
+from support.embedded import NOW_MS, Embedded
 
 STREAM_FIELDS = [
     b"length",
@@ -26,7 +26,8 @@ STREAM_FIELDS = [
     b"iids-added",
     b"iids-duplicates",
 ]
-NO_ARGUMENTS = b"ERR unknown subcommand or wrong number of arguments for '%s'. Try XINFO HELP."
+WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+NO_ARGUMENTS = "ERR unknown subcommand or wrong number of arguments for '%s'. Try XINFO HELP."
 
 
 def entry(ms: int, seq: int) -> list[Any]:
@@ -37,16 +38,37 @@ def pairs(flat: list[Any]) -> list[tuple[Any, Any]]:
     return list(zip(flat[::2], flat[1::2], strict=True))
 
 
+def add(world: Embedded, *ids: tuple[int, int]) -> Stream:
+    """Put stream `s` there; each entry is `f` with its ID as the value."""
+    for ms, seq in ids:
+        world.main.ok("XADD", "s", f"{ms}-{seq}", "f", f"{ms}-{seq}")
+    database = world.main.session.database
+    if not ids:
+        database.set(b"s", Stream())
+    stream = database.peek(b"s")
+    assert isinstance(stream, Stream)
+    assert stream.length == len(ids)
+    return stream
+
+
+def create(stream: Stream, name: bytes, ms: int, seq: int, entries_read: int) -> Group:
+    """A new group of a stream, in whatever state."""
+    if stream.groups is None:
+        stream.groups = {}
+    stream.groups[name] = Group(name, ms, seq, entries_read)
+    return stream.groups[name]
+
+
 @pytest.fixture
-def bare() -> Bare:
-    return Bare(now_ms=1_000_000)
+def world() -> Embedded:
+    return Embedded()
 
 
-def test_a_stream(bare: Bare) -> None:
-    stream = bare.stream(b"s", (1, 0), (2, 5), (3, 0))
+def test_a_stream(world: Embedded) -> None:
+    stream = add(world, (1, 0), (2, 5), (3, 0))
     stream.delete(2, 5)
-    bare.group(stream, b"g", 0, 0, -1)
-    assert bare.plain("XINFO", "STREAM", "s") == [
+    create(stream, b"g", 0, 0, -1)
+    assert world.main.ok("XINFO", "STREAM", "s") == [
         *(b"length", 2, b"radix-tree-keys", 1, b"radix-tree-nodes", 2),
         *(b"last-generated-id", b"3-0", b"max-deleted-entry-id", b"2-5", b"entries-added", 3),
         *(b"recorded-first-entry-id", b"1-0", b"idmp-duration", 100, b"idmp-maxsize", 100),
@@ -55,66 +77,65 @@ def test_a_stream(bare: Bare) -> None:
     ]
 
 
-def test_an_empty_stream(bare: Bare) -> None:
-    bare.stream(b"s")
-    assert pairs(bare.plain("XINFO", "STREAM", "s"))[13:] == [
+def test_an_empty_stream(world: Embedded) -> None:
+    add(world)
+    assert pairs(world.main.ok("XINFO", "STREAM", "s"))[13:] == [
         (b"groups", 0),
         (b"first-entry", None),
         (b"last-entry", None),
     ]
-    assert pairs(bare.plain("XINFO", "STREAM", "s", "FULL"))[13:] == [
+    assert pairs(world.main.ok("XINFO", "STREAM", "s", "FULL"))[13:] == [
         (b"entries", []),
         (b"groups", []),
     ]
-    fields = dict(pairs(bare.plain("XINFO", "STREAM", "s")))
+    fields = dict(pairs(world.main.ok("XINFO", "STREAM", "s")))
     assert fields[b"last-generated-id"] == fields[b"recorded-first-entry-id"] == b"0-0"
     assert (fields[b"radix-tree-keys"], fields[b"radix-tree-nodes"]) == (0, 1)
 
 
-def test_idempotent_ids(bare: Bare) -> None:
-    stream = bare.stream(b"s", (1, 0))
+def test_idempotent_ids(world: Embedded) -> None:
+    stream = add(world, (1, 0))
     stream.idmp = Idmp(2, 50)
-    stream.idmp.record(b"p", b"i", 1, 0, 1_000_000)
-    stream.idmp.record(b"q", b"i", 1, 0, 1_000_500)
+    stream.idmp.record(b"p", b"i", 1, 0, NOW_MS)
+    stream.idmp.record(b"q", b"i", 1, 0, NOW_MS + 500)
     stream.idmp.added = 5
     stream.idmp.duplicates = 3
-    bare.clock.advance(500)
+    world.clock.advance(500)
 
     def figures() -> list[Any]:
-        return [value for _, value in pairs(bare.plain("XINFO", "STREAM", "s"))[7:13]]
+        return [value for _, value in pairs(world.main.ok("XINFO", "STREAM", "s"))[7:13]]
 
     assert figures() == [2, 50, 2, 2, 5, 3]
-    bare.clock.advance(1500)
+    world.clock.advance(1500)
     assert figures() == [2, 50, 1, 1, 5, 3]
-    bare.clock.advance(500)
+    world.clock.advance(500)
     assert figures() == [2, 50, 0, 0, 5, 3]
 
 
-def test_the_defaults_are_the_servers(bare: Bare) -> None:
-    bare.stream(b"s")
-    bare.state.idmp_duration_s = 7
-    bare.state.idmp_maxsize = 8
-    fields = dict(pairs(bare.plain("XINFO", "STREAM", "s")))
+def test_the_defaults_are_the_servers(world: Embedded) -> None:
+    add(world)
+    world.main.ok("CONFIG", "SET", "stream-idmp-duration", 7, "stream-idmp-maxsize", 8)
+    fields = dict(pairs(world.main.ok("XINFO", "STREAM", "s")))
     assert (fields[b"idmp-duration"], fields[b"idmp-maxsize"]) == (7, 8)
 
 
-def groups_of(bare: Bare) -> None:
+def groups_of(world: Embedded) -> None:
     """Group `b` before group `a`; in `a` consumer `y` before `x`, and a nacked entry."""
-    stream = bare.stream(b"s", *((n, 0) for n in range(1, 6)))
-    bare.group(stream, b"b", 0, 0, -1)
-    group = bare.group(stream, b"a", 4, 0, 4)
-    y = group.create_consumer(b"y", 900_000)
-    x = group.create_consumer(b"x", 990_000)
-    y.active_ms = 950_000
-    group.pending.add(1, 0, y.number, 950_000, 2)
+    stream = add(world, *((n, 0) for n in range(1, 6)))
+    create(stream, b"b", 0, 0, -1)
+    group = create(stream, b"a", 4, 0, 4)
+    y = group.create_consumer(b"y", NOW_MS - 100_000)
+    x = group.create_consumer(b"x", NOW_MS - 10_000)
+    y.active_ms = NOW_MS - 50_000
+    group.pending.add(1, 0, y.number, NOW_MS - 50_000, 2)
     group.pending.add(2, 0, 0, 0, 3)
-    group.pending.add(3, 0, x.number, 960_000, 1)
-    group.pending.add(4, 0, y.number, 950_000, 1)
+    group.pending.add(3, 0, x.number, NOW_MS - 40_000, 1)
+    group.pending.add(4, 0, y.number, NOW_MS - 50_000, 1)
 
 
-def test_full(bare: Bare) -> None:
-    groups_of(bare)
-    reply = pairs(bare.plain("XINFO", "STREAM", "s", "FULL"))
+def test_full(world: Embedded) -> None:
+    groups_of(world)
+    reply = pairs(world.main.ok("XINFO", "STREAM", "s", "FULL"))
     assert [name for name, _ in reply] == [*STREAM_FIELDS, b"entries", b"groups"]
     assert reply[13][1] == [entry(n, 0) for n in range(1, 6)]
     a, b = reply[14][1]
@@ -129,22 +150,23 @@ def test_full(bare: Bare) -> None:
     assert pairs(a)[6] == (
         b"pending",
         [
-            [b"1-0", b"y", 950_000, 2],
+            [b"1-0", b"y", NOW_MS - 50_000, 2],
             [b"2-0", b"", 0, 3],
-            [b"3-0", b"x", 960_000, 1],
-            [b"4-0", b"y", 950_000, 1],
+            [b"3-0", b"x", NOW_MS - 40_000, 1],
+            [b"4-0", b"y", NOW_MS - 50_000, 1],
         ],
     )
     assert pairs(a)[7] == (
         b"consumers",
         [
             [
-                *(b"name", b"x", b"seen-time", 990_000, b"active-time", -1),
-                *(b"pel-count", 1, b"pending", [[b"3-0", 960_000, 1]]),
+                *(b"name", b"x", b"seen-time", NOW_MS - 10_000, b"active-time", -1),
+                *(b"pel-count", 1, b"pending", [[b"3-0", NOW_MS - 40_000, 1]]),
             ],
             [
-                *(b"name", b"y", b"seen-time", 900_000, b"active-time", 950_000, b"pel-count", 2),
-                *(b"pending", [[b"1-0", 950_000, 2], [b"4-0", 950_000, 1]]),
+                *(b"name", b"y", b"seen-time", NOW_MS - 100_000),
+                *(b"active-time", NOW_MS - 50_000, b"pel-count", 2),
+                *(b"pending", [[b"1-0", NOW_MS - 50_000, 2], [b"4-0", NOW_MS - 50_000, 1]]),
             ],
         ],
     )
@@ -172,14 +194,14 @@ def test_full(bare: Bare) -> None:
     ],
 )
 def test_count_limits_entries_and_each_pending_list(
-    bare: Bare, words: list[str], shown: int
+    world: Embedded, words: list[str], shown: int
 ) -> None:
-    stream = bare.stream(b"s", *((n, 0) for n in range(1, 13)))
-    group = bare.group(stream, b"g", 12, 0, 12)
+    stream = add(world, *((n, 0) for n in range(1, 13)))
+    group = create(stream, b"g", 12, 0, 12)
     consumer = group.create_consumer(b"c", 0)
     for n in range(1, 13):
         group.pending.add(n, 0, consumer.number, 0, 1)
-    reply = dict(pairs(bare.plain("XINFO", "STREAM", "s", *words)))
+    reply = dict(pairs(world.main.ok("XINFO", "STREAM", "s", *words)))
     assert reply[b"entries"] == [entry(n, 0) for n in range(1, shown + 1)]
     (shown_group,) = reply[b"groups"]
     fields = dict(pairs(shown_group))
@@ -190,18 +212,18 @@ def test_count_limits_entries_and_each_pending_list(
     assert len(consumer_fields[b"pending"]) == shown
 
 
-def test_many_entries_come_whole(bare: Bare) -> None:
+def test_many_entries_come_whole(world: Embedded) -> None:
     ids = [(n, 0) for n in range(1, 20_001)]
-    bare.stream(b"s", *ids)
-    reply = dict(pairs(bare.plain("XINFO", "STREAM", "s", "FULL", "COUNT", "0")))
+    add(world, *ids)
+    reply = dict(pairs(world.main.ok("XINFO", "STREAM", "s", "FULL", "COUNT", "0")))
     assert reply[b"entries"] == [entry(*i) for i in ids]
     assert reply[b"groups"] == []
     assert reply[b"radix-tree-keys"] == 200
 
 
-def test_groups(bare: Bare) -> None:
-    groups_of(bare)
-    assert bare.plain("XINFO", "GROUPS", "s") == [
+def test_groups(world: Embedded) -> None:
+    groups_of(world)
+    assert world.main.ok("XINFO", "GROUPS", "s") == [
         [
             *(b"name", b"a", b"consumers", 2, b"pending", 4),
             *(b"last-delivered-id", b"4-0", b"entries-read", 4, b"lag", 1),
@@ -213,79 +235,77 @@ def test_groups(bare: Bare) -> None:
     ]
 
 
-def test_a_lag_that_nobody_knows_is_null(bare: Bare) -> None:
-    stream = bare.stream(b"s", *((n, 0) for n in range(1, 6)))
-    bare.group(stream, b"g", 2, 0, -1)
+def test_a_lag_that_nobody_knows_is_null(world: Embedded) -> None:
+    stream = add(world, *((n, 0) for n in range(1, 6)))
+    create(stream, b"g", 2, 0, -1)
     stream.delete(3, 0)
-    (group,) = bare.plain("XINFO", "GROUPS", "s")
+    (group,) = world.main.ok("XINFO", "GROUPS", "s")
     assert pairs(group)[4:] == [(b"entries-read", None), (b"lag", None)]
 
 
-def test_consumers(bare: Bare) -> None:
-    groups_of(bare)
-    assert bare.plain("XINFO", "CONSUMERS", "s", "a") == [
+def test_consumers(world: Embedded) -> None:
+    groups_of(world)
+    assert world.main.ok("XINFO", "CONSUMERS", "s", "a") == [
         [b"name", b"x", b"pending", 1, b"idle", 10_000, b"inactive", -1],
         [b"name", b"y", b"pending", 2, b"idle", 100_000, b"inactive", 50_000],
     ]
-    assert bare.plain("XINFO", "CONSUMERS", "s", "b") == []
+    assert world.main.ok("XINFO", "CONSUMERS", "s", "b") == []
 
 
-def test_times_do_not_lie_in_the_future(bare: Bare) -> None:
-    stream = bare.stream(b"s")
-    consumer = bare.group(stream, b"g", 0, 0, -1).create_consumer(b"c", 1_000_001)
-    consumer.active_ms = 1_000_001
-    (reply,) = bare.plain("XINFO", "CONSUMERS", "s", "g")
+def test_times_do_not_lie_in_the_future(world: Embedded) -> None:
+    stream = add(world)
+    consumer = create(stream, b"g", 0, 0, -1).create_consumer(b"c", NOW_MS + 1)
+    consumer.active_ms = NOW_MS + 1
+    (reply,) = world.main.ok("XINFO", "CONSUMERS", "s", "g")
     assert pairs(reply)[2:] == [(b"idle", 0), (b"inactive", 0)]
 
 
 def test_resp3_has_maps_and_its_own_null() -> None:
-    bare = Bare(resp=3)
-    stream = bare.stream(b"s", (1, 0))
-    bare.group(stream, b"g", 0, 0, -1).create_consumer(b"c", 0)
-    kind, items = bare.call("XINFO", "STREAM", "s")
+    world = Embedded(resp=3)
+    stream = add(world, (1, 0))
+    create(stream, b"g", 0, 0, -1).create_consumer(b"c", 0)
+    kind, items = world.main.call("XINFO", "STREAM", "s")
     assert kind == "%"
     assert [name for (_, name), _ in items] == [
         *STREAM_FIELDS,
         *(b"groups", b"first-entry", b"last-entry"),
     ]
-    kind, items = bare.call("XINFO", "STREAM", "s", "FULL")
+    kind, items = world.main.call("XINFO", "STREAM", "s", "FULL")
     assert kind == "%"
     kind, ((group_kind, group),) = items[14][1]
     assert (kind, group_kind) == ("*", "%")
     assert group[2] == (("$", b"entries-read"), ("nil", "_"))
     assert group[7][1][1][0][0] == "%"
-    assert [item[0] for item in bare.call("XINFO", "GROUPS", "s")[1]] == ["%"]
-    assert [item[0] for item in bare.call("XINFO", "CONSUMERS", "s", "g")[1]] == ["%"]
+    assert [item[0] for item in world.main.call("XINFO", "GROUPS", "s")[1]] == ["%"]
+    assert [item[0] for item in world.main.call("XINFO", "CONSUMERS", "s", "g")[1]] == ["%"]
 
 
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["STREAM", "none"], b"ERR no such key"),
-        (["STREAM", "none", "FOO"], b"ERR no such key"),
-        (["STREAM", "str", "FULL", "COUNT", "x"], b"WRONGTYPE"),
-        (["STREAM", "s", "FOO"], NO_ARGUMENTS % b"STREAM"),
-        (["stream", "s", "FOO"], NO_ARGUMENTS % b"stream"),
-        (["STREAM", "s", "FULL", "COUNT"], NO_ARGUMENTS % b"STREAM"),
-        (["STREAM", "s", "FULL", "FOO", "1"], NO_ARGUMENTS % b"STREAM"),
-        (["STREAM", "s", "FULL", "COUNT", "1", "2"], NO_ARGUMENTS % b"STREAM"),
-        (["STREAM", "s", "FULL", "COUNT", "x"], b"ERR value is not an integer or out of range"),
-        (["GROUPS", "none"], b"ERR no such key"),
-        (["GROUPS", "str"], b"WRONGTYPE"),
-        (["CONSUMERS", "none", "g"], b"ERR no such key"),
-        (["CONSUMERS", "str", "g"], b"WRONGTYPE"),
-        (["CONSUMERS", "s", "g"], b"NOGROUP No such consumer group 'g' for key name 's'"),
+        (["STREAM", "none"], "ERR no such key"),
+        (["STREAM", "none", "FOO"], "ERR no such key"),
+        (["STREAM", "str", "FULL", "COUNT", "x"], WRONG_TYPE),
+        (["STREAM", "s", "FOO"], NO_ARGUMENTS % "STREAM"),
+        (["stream", "s", "FOO"], NO_ARGUMENTS % "stream"),
+        (["STREAM", "s", "FULL", "COUNT"], NO_ARGUMENTS % "STREAM"),
+        (["STREAM", "s", "FULL", "FOO", "1"], NO_ARGUMENTS % "STREAM"),
+        (["STREAM", "s", "FULL", "COUNT", "1", "2"], NO_ARGUMENTS % "STREAM"),
+        (["STREAM", "s", "FULL", "COUNT", "x"], "ERR value is not an integer or out of range"),
+        (["GROUPS", "none"], "ERR no such key"),
+        (["GROUPS", "str"], WRONG_TYPE),
+        (["CONSUMERS", "none", "g"], "ERR no such key"),
+        (["CONSUMERS", "str", "g"], WRONG_TYPE),
+        (["CONSUMERS", "s", "g"], "NOGROUP No such consumer group 'g' for key name 's'"),
     ],
 )
-def test_errors(bare: Bare, words: list[str], text: bytes) -> None:
-    bare.stream(b"s", (1, 0))
-    bare.database.set(b"str", String(b"x"))
-    kind, answer = bare.call("XINFO", *words)
-    assert kind == "-"
-    assert answer.startswith(text) if text == b"WRONGTYPE" else answer == text
+def test_errors(world: Embedded, words: list[str], text: str) -> None:
+    add(world, (1, 0))
+    world.main.ok("SET", "str", "x")
+    assert world.main.error("XINFO", *words) == text
 
 
-def test_help_names_every_subcommand(bare: Bare) -> None:
-    lines = bare.plain("XINFO", "HELP")
+def test_help_names_every_subcommand(world: Embedded) -> None:
+    lines = world.main.ok("XINFO", "HELP")
     for name in (b"STREAM", b"GROUPS", b"CONSUMERS", b"HELP"):
         assert any(line.startswith(name) for line in lines)
