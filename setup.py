@@ -17,7 +17,8 @@ COMPILED = (
     "resp.parser", "resp.reply", "resp.request",
     "server.connection",
     "server.poller",
-    "streams.block", "streams.delivery", "streams.group", "streams.idmp", "streams.ids",
+    "streams.block", "streams.delivery", "streams.group", "streams.handles", "streams.idmp",
+    "streams.ids",
     "streams.lag", "streams.listpack", "streams.pending", "streams.range", "streams.records",
     "streams.references", "streams.stream", "streams.trim",
 )  # fmt: skip

@@ -16,10 +16,15 @@ from headwater.commands.table import CommandTable
 from headwater.config import Config
 from headwater.keyspace.database import Keyspace
 from headwater.keyspace.waiters import Waiters
+from headwater.raw import monotonic_us
 
 EXPIRE_AT_ONCE = 1000
-FREE_AT_ONCE = 500
-"""Keys expired, and units of buried values freed, before other work gets its turn."""
+"""Keys expired before other work gets its turn."""
+
+FREE_AT_ONCE = 64
+FREE_US = 1000
+"""What was dropped is freed in portions of so many units for so long, before other work gets its
+turn. A portion takes 10 to 500 us: that depends on how dear it is to give memory back."""
 
 
 class Engine:
@@ -75,10 +80,17 @@ class Engine:
         if keyspace.active_expiry:
             more = keyspace.expire_due(EXPIRE_AT_ONCE)
         if keyspace.graveyard:
-            more = keyspace.free_some(FREE_AT_ONCE) or more
+            more = self._free() or more
         if keyspace.ready:
             serve_ready(self.state)
         return more
+
+    def _free(self) -> bool:
+        until_us = monotonic_us() + FREE_US
+        while self.keyspace.free_some(FREE_AT_ONCE):
+            if monotonic_us() >= until_us:
+                return True
+        return False
 
 
 _SETTINGS = (

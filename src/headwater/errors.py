@@ -43,10 +43,6 @@ class ErrorReply:
         return text.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace")
 
 
-def _as_text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes | bytearray) else str(value)
-
-
 _declared: set[str] = set()
 
 

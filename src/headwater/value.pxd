@@ -10,4 +10,4 @@ cdef class Value:
     cpdef Py_ssize_t memory_usage(self) except? -1
     cpdef Value copy(self)
     cpdef Py_ssize_t free_units(self) except? -1
-    cpdef bint free_some(self, Py_ssize_t n) except? -1
+    cpdef list parts(self)

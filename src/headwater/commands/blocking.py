@@ -7,15 +7,20 @@ honours the first time (COUNT, NOACK, CLAIM, a missing group) it honours on waki
 
 from __future__ import annotations
 
+import logging
+
 from headwater import errors
-from headwater.commands.session import REPLY_OFF, Session
+from headwater.commands.session import Session, keep_silent
 from headwater.commands.state import ServerState
 from headwater.keyspace.database import Database
 from headwater.keyspace.waiters import NEVER, Blocked, KeyWaiters
+from headwater.raw import monotonic_us
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request, from_words
 from headwater.streams.stream import Stream
 from headwater.value import Value
+
+_log = logging.getLogger("headwater")
 
 
 def wait_for_keys(
@@ -34,6 +39,8 @@ def wait_for_keys(
     found nothing; when it was tried again it keeps its place, and only `due_ms` is renewed.
     """
     state = session.state
+    # It has just found nothing: now is too early for the next try, whoever miscounts.
+    due_ms = max(due_ms, state.clock.now_ms + 1)
     blocked = session.blocked
     if blocked is not None:
         if blocked.due_ms != due_ms:
@@ -118,25 +125,40 @@ def _try_again(state: ServerState, blocked: Blocked) -> bool:
     database = session.database
     session.database = blocked.database
     request: Request = blocked.request
+    start = monotonic_us()
     try:
         blocked.command.handler(session, request, reply)
     except errors.CommandError as error:
-        reply.rewind(0, 0)
+        reply.clear()
         reply.error(error.text)
         state.count_error(error.text)
+        blocked.command.failed_calls += 1
+    except Exception:
+        # Its own fault, not that of the command that woke it.
+        name: bytes = blocked.command.name
+        _log.exception("the command '%s' failed unexpectedly on waking", name.decode())
+        state.unexpected_errors += 1
+        reply.clear()
+        text = errors.INTERNAL.text(name)
+        reply.error(text)
+        state.count_error(text)
         blocked.command.failed_calls += 1
     finally:
         session.database = database
     if reply.empty():
         return False
-    _finish(session, reply)
+    _finish(session, reply, monotonic_us() - start)
     return True
 
 
-def _finish(session: Session, reply: Reply) -> None:
+def _finish(session: Session, reply: Reply, took_us: int) -> None:
+    """The wait is over, and the command done: it took so long this last time."""
+    blocked = session.blocked
+    assert blocked is not None
     end_wait(session)
-    if session.reply_mode == REPLY_OFF:
-        reply.rewind(0, 0)
+    blocked.command.observe(took_us)
+    session.state.commands_processed += 1
+    keep_silent(session, reply, 0, 0)
     session.send(reply)
     session.resume()
 
@@ -165,7 +187,7 @@ def serve_due(state: ServerState) -> None:
             reply = state.wake_reply
             reply.resp3 = session.resp3
             _write_timeout(blocked, reply)
-            _finish(session, reply)
+            _finish(session, reply, 0)
         else:
             state.waiters.schedule(blocked)
     if state.keyspace.ready:
@@ -185,5 +207,5 @@ def unblock(session: Session, with_error: bool) -> bool:
         session.state.count_error(text)
     else:
         _write_timeout(blocked, reply)
-    _finish(session, reply)
+    _finish(session, reply, 0)
     return True

@@ -249,7 +249,8 @@ class Scan:
                     pending.remove(handle)
                     self.deleted.append((ms, seq))
                     count -= 1
-                elif pending.records.time(handle) <= until_ms:
+                elif min_idle_ms == 0 or pending.records.time(handle) <= until_ms:
+                    # Without a minimum also what was delivered before the clock was set back.
                     delivered = pending.records.count(handle)
                     pending.assign(
                         handle,

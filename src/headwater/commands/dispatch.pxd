@@ -1,6 +1,6 @@
 cimport cython
 
-from headwater.commands.session cimport Session
+from headwater.commands.session cimport Session, keep_silent
 from headwater.commands.state cimport ServerState
 from headwater.commands.table cimport Command
 from headwater.raw cimport monotonic_us
@@ -8,7 +8,8 @@ from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
 
 cdef unsigned int ADMIN, DENYOOM, FAST, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR, SKIP_SLOWLOG, WRITE
-cdef int REPLY_ON, REPLY_OFF, REPLY_SKIP, REPLY_SKIP_NEXT
+cdef int REPLY_ON
+cdef int _DONE, _WAITS, _POSTPONED
 cdef int NOT_PAUSED, PAUSED_ALL
 cdef long long _CLOCK_US
 
@@ -20,4 +21,3 @@ cpdef void call(Session session, Command command, Request request, Reply reply) 
 cdef bytes _refusal(Session session, Request request, Command command, Command container)
 cdef object _refuse(Session session, bytes name, Command command, Reply reply, bytes text)
 cdef bint _held_back(Session session, ServerState state, Command command) except -1
-cdef void _keep_silent(Session session, Reply reply, Py_ssize_t parts, Py_ssize_t pos) except *

@@ -22,7 +22,7 @@ from headwater.commands.flags import (
     SKIP_SLOWLOG,
     WRITE,
 )
-from headwater.commands.session import REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Session
+from headwater.commands.session import REPLY_ON, Session, keep_silent
 from headwater.commands.state import NOT_PAUSED, PAUSED_ALL, ServerState
 from headwater.commands.table import Command
 from headwater.raw import monotonic_us
@@ -32,6 +32,7 @@ from headwater.resp.request import Request
 DONE, WAITS, POSTPONED = 0, 1, 2
 """The reply is written; the command waits and `session.blocked` says for what; CLIENT PAUSE
 holds the request back, and it must be given again after `resume`."""
+_DONE, _WAITS, _POSTPONED = DONE, WAITS, POSTPONED  # the same as C numbers
 
 _QUOTED_ARGUMENTS_BYTES = 128
 _CLOCK_US = 1000
@@ -56,7 +57,7 @@ def execute(session: Session, request: Request, reply: Reply) -> int:
         if not session.postponed:
             session.postponed = True
             state.postponed.append(session)
-        return POSTPONED
+        return _POSTPONED
     elif session.transaction is not None and not session.transaction.runs_now(command):
         session.transaction.queue(command, request)
         reply.raw_bytes(b"+QUEUED\r\n")
@@ -67,9 +68,11 @@ def execute(session: Session, request: Request, reply: Reply) -> int:
         if state.keyspace.ready:
             serve_ready(state)
     session.commands_processed += 1
+    if session.blocked is not None:
+        return _WAITS
     if session.reply_mode != REPLY_ON:
-        _keep_silent(session, reply, parts, pos)
-    return DONE if session.blocked is None else WAITS
+        keep_silent(session, reply, parts, pos)
+    return _DONE
 
 
 def call(session: Session, command: Command, request: Request, reply: Reply) -> None:
@@ -95,8 +98,9 @@ def call(session: Session, command: Command, request: Request, reply: Reply) -> 
         state.count_error(text)
         command.failed_calls += 1
     took = monotonic_us() - start
-    command.observe(took)
-    state.commands_processed += 1
+    if session.blocked is None:  # one that waits is counted when it ends, as in Redis
+        command.observe(took)
+        state.commands_processed += 1
     if took >= _CLOCK_US:
         state.clock.refresh()
     if state.monitors and not command.flags & (SKIP_MONITOR | ADMIN):
@@ -184,18 +188,6 @@ def _held_back(session: Session, state: ServerState, command: Command) -> bool:
     if command.name == b"exec" and session.transaction is not None:
         return bool(session.transaction.writes())
     return False
-
-
-def _keep_silent(session: Session, reply: Reply, parts: int, pos: int) -> None:
-    """Drop the reply as CLIENT REPLY wants it."""
-    if session.reply_mode == REPLY_SKIP_NEXT:
-        session.reply_mode = REPLY_SKIP
-        reply.rewind(parts, pos)
-    elif session.reply_mode == REPLY_SKIP:
-        session.reply_mode = REPLY_ON
-        reply.rewind(parts, pos)
-    elif session.reply_mode == REPLY_OFF:
-        reply.rewind(parts, pos)
 
 
 def _feed_monitors(session: Session, request: Request, reply: Reply) -> None:

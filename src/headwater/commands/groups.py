@@ -170,6 +170,7 @@ def xgroup_destroy(session: Session, request: Request, reply: Reply) -> None:
         reply.integer(0)
         return
     del stream.groups[group.name]
+    session.database.keyspace.graveyard.extend(group.parts())
     session.database.keyspace.dirty += 1
     session.database.signal_ready(request.arg(2))
     reply.integer(1)

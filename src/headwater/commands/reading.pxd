@@ -1,7 +1,7 @@
 cimport cython
 
 from headwater.commands.session cimport Session
-from headwater.commands.streams cimport stream_to_read, stream_to_write
+from headwater.commands.streams cimport stream_to_read
 from headwater.keyspace.database cimport Database
 from headwater.raw cimport parse_int
 from headwater.resp.reply cimport Reply
@@ -45,8 +45,8 @@ cdef class Budget:
 
 
 @cython.locals(options=ReadOptions, n=Py_ssize_t, database=Database, i=Py_ssize_t, k=Py_ssize_t, stream=Stream,
-               budget=Budget, parts=Py_ssize_t, pos=Py_ssize_t, served=Py_ssize_t, key=bytes, ms=u64, seq=u64,
-               run=Range)
+               budget=Budget, parts=Py_ssize_t, pos=Py_ssize_t, served=Py_ssize_t, ms=u64, seq=u64,
+               streams=list, ids=list, run=Range)
 cpdef object xread(Session session, Request request, Reply reply)
 @cython.locals(c="unsigned char", block=Block, ms=u64, seq=u64, ok=bint)
 cdef (u64, u64) _id_to_read_behind(Stream stream, Request request, Py_ssize_t i) except *

@@ -8,7 +8,7 @@ from __future__ import annotations
 from headwater import errors
 from headwater.commands.blocking import pending_changed, wait_for_keys
 from headwater.commands.session import Session
-from headwater.commands.streams import stream_to_read, stream_to_write
+from headwater.commands.streams import stream_to_read
 from headwater.commands.table import command
 from headwater.keyspace.waiters import NEVER
 from headwater.raw import parse_int
@@ -158,9 +158,11 @@ def xread(session: Session, request: Request, reply: Reply) -> None:
     options = ReadOptions(request, False)
     n = options.streams
     database = session.database
+    streams: list[Stream | None] = []
     ids: list[tuple[int, int]] = []
     for i in range(options.keys, options.keys + n):
         stream = stream_to_read(database, request.arg(i))
+        streams.append(stream)
         ids.append(_id_to_read_behind(stream, request, i + n))
     budget = Budget(options)
     parts, pos = reply.part_count(), reply.pos
@@ -169,15 +171,17 @@ def xread(session: Session, request: Request, reply: Reply) -> None:
     for k in range(n):
         if budget.is_spent():
             break
-        key = request.arg(options.keys + k)
-        stream = stream_to_read(database, key)
+        stream = streams[k]
+        # Redis looks every key up a second time here, and counts that.
         if stream is None:
+            database.keyspace.keyspace_misses += 1
             continue
+        database.keyspace.keyspace_hits += 1
         ms, seq = ids[k]
         run = _entries_behind(stream, ms, seq, budget)
         if run is None:
             continue
-        _begin_stream(reply, key)
+        _begin_stream(reply, request.arg(options.keys + k))
         reply.array(run.count)
         run.write(reply, False)
         budget.spend(run.count, run.size)
@@ -260,7 +264,7 @@ def xreadgroup(session: Session, request: Request, reply: Reply) -> None:
     groups: list[Group] = []
     for i in range(options.keys, options.keys + n):
         key = request.arg(i)
-        stream = stream_to_write(database, key)
+        stream = stream_to_read(database, key)
         group = None
         if stream is not None and stream.groups is not None:
             group = stream.groups.get(name)
@@ -279,6 +283,7 @@ def xreadgroup(session: Session, request: Request, reply: Reply) -> None:
     for k in range(n):
         stream, group = streams[k], groups[k]
         key = request.arg(options.keys + k)
+        database.keyspace.keyspace_hits += 1  # as for XREAD
         consumer = group.consumers.get(options.consumer)
         if consumer is None:
             consumer = group.create_consumer(options.consumer, now_ms)

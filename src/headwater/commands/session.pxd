@@ -37,3 +37,6 @@ cdef class Session:
     cpdef Py_ssize_t input_bytes(self) except? -1
     cpdef Py_ssize_t output_bytes(self) except? -1
     cpdef int descriptor(self) except? -2
+
+
+cpdef object keep_silent(Session session, Reply reply, Py_ssize_t parts, Py_ssize_t pos)

@@ -111,3 +111,18 @@ class Session:
     def descriptor(self) -> int:
         """The socket's file descriptor, or -1."""
         return -1
+
+
+def keep_silent(session: Session, reply: Reply, parts: int, pos: int) -> None:
+    """Drop the reply written since the mark, if CLIENT REPLY wants it so.
+
+    A command that waits is not replied to yet: it is silenced when it is.
+    """
+    mode = session.reply_mode
+    if mode == REPLY_ON:
+        return
+    if mode == REPLY_SKIP_NEXT:
+        session.reply_mode = REPLY_SKIP
+    elif mode == REPLY_SKIP:
+        session.reply_mode = REPLY_ON
+    reply.rewind(parts, pos)

@@ -43,7 +43,8 @@ def xcfgset(session: Session, request: Request, reply: Reply) -> None:
             raise errors.SYNTAX.error()
         i += 2
     idmp = _idmp(session, stream)
-    idmp.configure(duration_s or idmp.duration_s, maxsize or idmp.maxsize)
+    forgotten = idmp.configure(duration_s or idmp.duration_s, maxsize or idmp.maxsize)
+    session.database.keyspace.graveyard.extend(forgotten)
     session.database.signal_modified(key)
     reply.ok()
 

@@ -15,6 +15,7 @@ from headwater.keyspace.watch import Watcher
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request, from_words
 
+_REQUEST_BYTES = 600  # what a queued request takes beside its arguments
 _RUN_AT_ONCE = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
 
 
@@ -46,7 +47,7 @@ class Transaction:
             return
         words = request.words()
         self._queue.append((command, from_words(words)))
-        self.queued_bytes += sum(map(len, words))
+        self.queued_bytes += sum(map(len, words), _REQUEST_BYTES + 16 * len(words))
 
     def fail(self) -> None:
         """A request was refused: EXEC will run nothing, and what is queued is of no use."""

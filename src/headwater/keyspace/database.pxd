@@ -2,7 +2,9 @@ cimport cython
 
 from headwater.clock cimport Clock
 from headwater.keyspace.expiry cimport ExpiryWheel
-from headwater.keyspace.order cimport KeyOrder
+from headwater.keyspace.order cimport Chunk, KeyOrder
+from headwater.streams.block cimport Block
+from headwater.streams.handles cimport HandleOrder
 from headwater.value cimport Value
 
 
@@ -18,15 +20,15 @@ cdef class Keyspace:
     cdef public bint touch
     cdef public object waiters
     cdef public list ready              # (Database, key)
-    cdef public list graveyard          # values, lists and dicts
+    cdef public list graveyard          # lists, dicts and deques
     cdef Py_ssize_t _next_expiring
 
     @cython.locals(due="long long", db=Database)
     cpdef long long next_due_ms(self) except? -1
     @cython.locals(now_ms="long long", share=Py_ssize_t, step=Py_ssize_t, db=Database)
     cpdef bint expire_due(self, Py_ssize_t max_keys) except *
-    cpdef object bury(self, Value value)
-    @cython.locals(before=Py_ssize_t, n=Py_ssize_t)
+    @cython.locals(units=Py_ssize_t, parts=list)
+    cpdef Py_ssize_t bury(self, Value value) except -1
     cpdef bint free_some(self, Py_ssize_t budget) except *
     cpdef object swap(self, Py_ssize_t first, Py_ssize_t second)
 

@@ -19,11 +19,14 @@ from typing import Any
 
 from headwater.clock import Clock
 from headwater.keyspace.expiry import NEVER, ExpiryWheel
-from headwater.keyspace.order import KeyOrder
+from headwater.keyspace.order import Chunk, KeyOrder
 from headwater.keyspace.watch import Watch, touch, touch_all
-from headwater.value import Value
+from headwater.streams.block import Block
+from headwater.streams.handles import HandleOrder
+from headwater.value import UNIT_SHIFT, Value
 
 BIG_VALUE_UNITS = 64  # values of more free_units() than this are freed in pieces
+RANDOM_TRIES = 100  # expired keys that one RANDOMKEY deletes
 KEY_BYTES = 160  # what a key costs beside its bytes and its value: tables, order, bytes object
 
 
@@ -33,7 +36,8 @@ class Keyspace:
     dirty: changes since the last save. touch: lookups note the time of access (not so for
     clients with NO-TOUCH). active_expiry: whether expire_due does anything. waiters: who waits
     for which key, for the module that knows. ready: (database, key) for keys somebody waits for
-    and that something happened to, until that module takes them. graveyard: what is to be freed.
+    and that something happened to, until that module takes them. graveyard: lists, dicts and
+    deques to be emptied.
     """
 
     __slots__ = (
@@ -100,35 +104,38 @@ class Keyspace:
 
     # --- lazy frees ---
 
-    def bury(self, value: Value) -> None:
-        """Let go of a value that no key holds any more; `free_some` frees a big one."""
-        if value.free_units() > BIG_VALUE_UNITS:
-            self.graveyard.append(value)
+    def bury(self, value: Value) -> int:
+        """Let go of a value that no key holds any more; `free_some` frees a big one.
+
+        Returns how many units were freed at once.
+        """
+        units = value.free_units()
+        if units > BIG_VALUE_UNITS:
+            parts = value.parts()
+            if parts:
+                self.graveyard.extend(parts)
+                return 1
+        return units
 
     def free_some(self, budget: int) -> bool:
         """Free about `budget` units of what was dropped; return whether anything is left."""
         while self.graveyard and budget > 0:
             dropped = self.graveyard[len(self.graveyard) - 1]
-            if isinstance(dropped, Value):
-                before = dropped.free_units()
-                if dropped.free_some(budget):
-                    self.graveyard.pop()
-                    budget -= before
-                else:
-                    budget = 0
-            elif not dropped:
+            if not dropped:
                 self.graveyard.pop()
-            elif isinstance(dropped, list):
-                n = min(budget, len(dropped))
-                del dropped[len(dropped) - n :]
-                budget -= n
-            else:
-                _, content = dropped.popitem()
-                budget -= 1
-                if isinstance(content, Value):
-                    self.bury(content)
-                else:
-                    self.graveyard.append(content)
+                continue
+            budget -= 1
+            part = dropped.popitem()[1] if isinstance(dropped, dict) else dropped.pop()
+            if isinstance(part, Value):
+                budget -= self.bury(part)
+            elif isinstance(part, Block):
+                budget -= part.capacity >> UNIT_SHIFT
+            elif isinstance(part, Chunk):
+                self.graveyard.append(part.keys)
+            elif isinstance(part, HandleOrder):
+                self.graveyard.append(part.chunks)
+            elif isinstance(part, list):
+                self.graveyard.append(part)
         return bool(self.graveyard)
 
     # --- several databases ---
@@ -238,12 +245,19 @@ class Database:
         return KEY_BYTES + len(key) + value.memory_usage()
 
     def random_key(self) -> bytes | None:
-        """A key chosen at random; expired ones that are met on the way are deleted."""
-        while True:
+        """A key chosen at random; expired ones that are met on the way are deleted.
+
+        When nearly all have expired it is the first one that has not: deleting is for expire_due.
+        """
+        for _ in range(RANDOM_TRIES):
             key = self.order.random_key(self.keyspace.rng)
             if key is None or not self.has_expired(key):
                 return key
             self.expire(key)
+        for key in self.values:
+            if not self.has_expired(key):
+                return key
+        return None
 
     # --- keys come and go ---
 

@@ -2,6 +2,8 @@ cimport cython
 
 from headwater.value cimport Value
 
+cdef int FINEST_BITS, LEVEL_BITS, LAST_LEVEL
+
 
 @cython.locals(level=int, shift=int)
 cpdef long long bucket_code(long long at_ms, long long now_ms) noexcept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.value import Value
+from headwater.value import UNIT_SHIFT, Value
 
 EMBEDDED_MAX_BYTES = 44  # Redis keeps a string up to this size in one piece with its object
 INTEGER_MAX_BYTES = 20
@@ -30,6 +30,9 @@ class String(Value):
 
     def memory_usage(self) -> int:
         return OBJECT_BYTES + len(self.data)
+
+    def free_units(self) -> int:
+        return 1 + (len(self.data) >> UNIT_SHIFT)
 
     def copy(self) -> Value:
         return String(self.data)

@@ -152,6 +152,7 @@ class Waiters:
         if at == blocked.scheduled_ms:
             return
         if blocked.scheduled_ms != NEVER:
+            blocked.scheduled_ms = NEVER
             self._forget_one()
         blocked.scheduled_ms = at
         if at != NEVER:

@@ -4,6 +4,11 @@ from headwater.raw cimport cut, find_byte, parse_int
 from headwater.resp.request cimport Request
 
 
+cdef int _MORE, _READY, _FAILED
+cdef long long MULTIBULK_MAX_ARGS, UNAUTHENTICATED_MAX_ARGS, UNAUTHENTICATED_MAX_BULK_BYTES
+cdef Py_ssize_t INLINE_MAX_BYTES
+
+
 cdef class RequestParser:
     cdef public Request request     # the request at hand
     cdef readonly Request shared
@@ -19,6 +24,7 @@ cdef class RequestParser:
     cpdef int parse(self, bytearray buf, Py_ssize_t end) except? -2
     cpdef void moved(self, Py_ssize_t offset) noexcept
     cpdef void restart(self) noexcept
+    cpdef void release(self) except *
     cpdef Py_ssize_t wanted(self) noexcept
     @cython.locals(private=Request, shared=Request, i=Py_ssize_t)
     cdef void _hold(self) except *

@@ -24,6 +24,7 @@ from headwater.raw import cut, find_byte, parse_int
 from headwater.resp.request import Request
 
 MORE, READY, FAILED = 0, 1, -1
+_MORE, _READY, _FAILED = MORE, READY, FAILED  # the same as C numbers
 
 
 class RequestParser:
@@ -68,26 +69,26 @@ class RequestParser:
                 self.begin = self.pos
                 self.request = self.shared
                 if self.pos >= end:
-                    return MORE
+                    return _MORE
                 request = self.request
                 request.argc = 0
                 request.wellformed = True
                 if buf[self.pos] != 42:
                     status = self._inline(buf, end)
-                    if status == READY and self.request.argc == 0:
+                    if status == _READY and self.request.argc == 0:
                         continue
                     return status
                 status = self._header(buf, end)
-                if status != READY:
+                if status != _READY:
                     return status
                 if self.remaining <= 0:
                     self.remaining = -1
                     continue
             status = self._arguments(buf, end)
-            if status == READY:
+            if status == _READY:
                 self.remaining = -1
                 self.request.buf = buf
-            elif status == MORE:
+            elif status == _MORE:
                 self._hold()
             return status
 
@@ -103,6 +104,11 @@ class RequestParser:
         self.pos = self.begin
         self.remaining = -1
         self.bulk_length = -1
+
+    def release(self) -> None:
+        """Between requests: hold on to nothing of the last one, nor to its buffer."""
+        self.request = self.shared
+        self.shared.release()
 
     def wanted(self) -> int:
         """How many bytes behind `begin` complete the argument at hand, as far as is known."""
@@ -122,7 +128,7 @@ class RequestParser:
 
     def _fail(self, text: bytes) -> int:
         self.error = text
-        return FAILED
+        return _FAILED
 
     def _header(self, buf: bytearray, end: int) -> int:
         """Read `*<count>` and set `remaining`."""
@@ -130,9 +136,9 @@ class RequestParser:
         if newline < 0:
             if end - self.pos > INLINE_MAX_BYTES:
                 return self._fail(errors.PROTOCOL_BIG_COUNT.text())
-            return MORE
+            return _MORE
         if newline + 1 >= end:
-            return MORE
+            return _MORE
         ok, count = parse_int(buf, self.pos + 1, newline - self.pos - 1)
         if not ok or count > MULTIBULK_MAX_ARGS:
             return self._fail(errors.PROTOCOL_MULTIBULK_LENGTH.text())
@@ -142,7 +148,7 @@ class RequestParser:
             self.request.wellformed = False
         self.pos = newline + 2
         self.remaining = count if count > 0 else 0
-        return READY
+        return _READY
 
     def _arguments(self, buf: bytearray, end: int) -> int:
         """Read `$<length>` and the bytes of each argument that is still missing."""
@@ -153,7 +159,7 @@ class RequestParser:
             if length < 0:
                 if pos >= end:
                     self.pos = pos
-                    return MORE
+                    return _MORE
                 if buf[pos] != 36:
                     self.pos = pos
                     return self._not_a_bulk(buf, end)
@@ -169,14 +175,14 @@ class RequestParser:
                 else:
                     self.pos = pos
                     status = self._bulk_header(buf, end)
-                    if status != READY:
+                    if status != _READY:
                         return status
                     length = self.bulk_length
                     pos = self.pos
             if end - pos < length + 2:
                 self.bulk_length = length
                 self.pos = pos
-                return MORE
+                return _MORE
             request.push(pos, length)
             pos += length
             if buf[pos] != 13 or buf[pos + 1] != 10:
@@ -185,14 +191,14 @@ class RequestParser:
             self.bulk_length = -1
             self.remaining -= 1
         self.pos = pos
-        return READY
+        return _READY
 
     def _not_a_bulk(self, buf: bytearray, end: int) -> int:
         """Something else than `$<length>`: an error as soon as its line is complete."""
         if find_byte(buf, 13, self.pos, end) < 0:
             if end - self.pos > INLINE_MAX_BYTES:
                 return self._fail(errors.PROTOCOL_BIG_BULK_COUNT.text())
-            return MORE
+            return _MORE
         return self._fail(errors.PROTOCOL_EXPECTED_BULK.text(cut(buf, self.pos, 1)))
 
     def _bulk_header(self, buf: bytearray, end: int) -> int:
@@ -201,9 +207,9 @@ class RequestParser:
         if newline < 0:
             if end - self.pos > INLINE_MAX_BYTES:
                 return self._fail(errors.PROTOCOL_BIG_BULK_COUNT.text())
-            return MORE
+            return _MORE
         if newline + 1 >= end:
-            return MORE
+            return _MORE
         ok, length = parse_int(buf, self.pos + 1, newline - self.pos - 1)
         if not ok or length < 0 or length > self.max_bulk_bytes:
             return self._fail(errors.PROTOCOL_BULK_LENGTH.text())
@@ -213,7 +219,7 @@ class RequestParser:
             self.request.wellformed = False
         self.pos = newline + 2
         self.bulk_length = length
-        return READY
+        return _READY
 
     def _inline(self, buf: bytearray, end: int) -> int:
         """Read one line of words; an empty line gives a request without arguments."""
@@ -221,7 +227,7 @@ class RequestParser:
         if newline < 0:
             if end - self.pos > INLINE_MAX_BYTES:
                 return self._fail(errors.PROTOCOL_BIG_INLINE.text())
-            return MORE
+            return _MORE
         stop = newline
         if stop > self.pos and buf[stop - 1] == 13:
             stop -= 1
@@ -230,7 +236,7 @@ class RequestParser:
             return self._fail(errors.PROTOCOL_QUOTES.text())
         self.pos = newline + 1
         self.request.set_words(words)
-        return READY
+        return _READY
 
 
 _SPACE = b" \t\n\v\f\r"

@@ -16,6 +16,7 @@ cdef class Reply:
     cpdef bint empty(self) noexcept
     cpdef Py_ssize_t part_count(self) noexcept
     cpdef void rewind(self, Py_ssize_t part_count, Py_ssize_t pos) except *
+    cpdef void clear(self) except *
     cpdef bytes take(self)
     cpdef void reset(self) except *
     cpdef list take_parts(self)

@@ -74,6 +74,11 @@ class Reply:
             copy_bytes(self.buf, 0, head)
         self.pos = pos
 
+    def clear(self) -> None:
+        """Drop everything."""
+        self.parts = []
+        self.reset()
+
     def take(self) -> bytes:
         """Return the buffered bytes and start anew; for replies without attached parts."""
         data = cut(self.buf, 0, self.pos)

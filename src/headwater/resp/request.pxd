@@ -3,14 +3,18 @@ cimport cython
 from headwater.raw cimport alloc, copy_bytes, cut, decimal_length, parse_int, put_decimal
 
 
+cdef Py_ssize_t _SPANS_AT_REST, _SPANS_KEPT
+
+
 cdef class Request:
     cdef public bytearray buf
     cdef public Py_ssize_t argc
     cdef public bint wellformed
-    cdef Py_ssize_t capacity
+    cdef readonly Py_ssize_t capacity
     cdef long long[::1] spans       # start and length of each argument
 
     cpdef void clear(self) noexcept
+    cpdef void release(self) except *
     @cython.locals(n=Py_ssize_t)
     cpdef void push(self, Py_ssize_t start, Py_ssize_t length) except *
     @cython.locals(bigger="long long[::1]", i=Py_ssize_t)

@@ -11,6 +11,10 @@ from array import array
 from headwater import errors
 from headwater.raw import alloc, copy_bytes, cut, decimal_length, parse_int, put_decimal
 
+_EMPTY = bytearray()
+_SPANS_AT_REST = 16
+_SPANS_KEPT = 65536
+
 
 class Request:
     """The arguments of one command; argument 0 is the command's name.
@@ -22,16 +26,24 @@ class Request:
     __slots__ = ("argc", "buf", "capacity", "spans", "wellformed")
 
     def __init__(self) -> None:
-        self.buf = bytearray()
+        self.buf = _EMPTY
         self.argc = 0
         self.wellformed = True
-        self.capacity = 16
-        self.spans = array("q", bytes(16 * 16))
+        self.capacity = _SPANS_AT_REST
+        self.spans = array("q", bytes(16 * _SPANS_AT_REST))
 
     def clear(self) -> None:
         """Forget the arguments."""
         self.argc = 0
         self.wellformed = True
+
+    def release(self) -> None:
+        """Forget the arguments, their buffer, and the room that very many of them took."""
+        self.clear()
+        self.buf = _EMPTY
+        if self.capacity > _SPANS_KEPT:
+            self.capacity = _SPANS_AT_REST
+            self.spans = array("q", bytes(16 * _SPANS_AT_REST))
 
     def push(self, start: int, length: int) -> None:
         """Append the argument that lies at `start` of the buffer."""

@@ -23,6 +23,7 @@ cdef class Shared:
     cdef object on_new
     cdef object on_gone
     cdef object on_stalled
+    cdef object on_pushed
 
 
 cdef class Connection(Session):
@@ -32,6 +33,7 @@ cdef class Connection(Session):
     cdef Py_ssize_t _pending_bytes      # its size
     cdef Py_ssize_t _filled
     cdef object _outbox                 # deque, or None when nothing waits
+    cdef Py_ssize_t _outbox_bytes
     cdef bint _stalled
     cdef bint _paused_reading
     cdef bint _resume_scheduled
@@ -47,13 +49,16 @@ cdef class Connection(Session):
     @cython.locals(state=ServerState, shared=Shared)
     cpdef object input_received(self, Py_ssize_t n)
     cdef bint _may_run(self) noexcept
-    @cython.locals(parser=RequestParser, reply=Reply, postponed=bint, status=int, result=int,
-                   begin=Py_ssize_t)
     cdef object _run(self, bytearray buf, Py_ssize_t end)
-    @cython.locals(left=Py_ssize_t, parser=RequestParser, own=bytearray)
+    @cython.locals(parser=RequestParser, reply=Reply, postponed=bint, status=int, result=int,
+                   stop=Py_ssize_t)
+    cdef object _run_requests(self, bytearray buf, Py_ssize_t end)
+    @cython.locals(left=Py_ssize_t, parser=RequestParser, own=bytearray, queued=Py_ssize_t)
     cdef object _keep(self, bytearray buf, Py_ssize_t begin, Py_ssize_t end)
-    @cython.locals(filled=Py_ssize_t, size=Py_ssize_t, bigger=bytearray)
+    @cython.locals(parser=RequestParser, begin=Py_ssize_t, left=Py_ssize_t, size=Py_ssize_t,
+                   bigger=bytearray)
     cdef object _make_room(self, Py_ssize_t n)
+    cdef object _refuse_more(self)
     cdef object _limit_reading(self)
     cdef object _schedule_resume(self)
     cpdef object _resume_now(self)

@@ -11,6 +11,7 @@ never reads costs its transport's buffer and no more (invariant 8).
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import Any
 
@@ -33,6 +34,7 @@ from headwater.resp.request import Request
 from headwater.server.poller import SocketTransport
 
 _EMPTY = bytearray()
+_log = logging.getLogger("headwater")
 
 
 class Shared:
@@ -44,13 +46,16 @@ class Shared:
         "max_query_bytes",
         "on_gone",
         "on_new",
+        "on_pushed",
         "on_stalled",
         "read_buffer",
         "reply",
         "request",
     )
 
-    def __init__(self, loop: Any, on_new: Any, on_gone: Any, on_stalled: Any) -> None:
+    def __init__(
+        self, loop: Any, on_new: Any, on_gone: Any, on_stalled: Any, on_pushed: Any
+    ) -> None:
         self.loop = loop
         self.read_buffer = alloc(READ_BUFFER_BYTES)
         self.reply = Reply()
@@ -60,18 +65,20 @@ class Shared:
         self.on_new = on_new
         self.on_gone = on_gone
         self.on_stalled = on_stalled
+        self.on_pushed = on_pushed
 
 
 class Connection(Session):
     """A session with a socket; a protocol of asyncio.
 
-    `_pending[:_filled]` is input that is not executed yet. `_outbox` holds parts of replies
-    that wait for the transport. `_stalled`: the transport asked not to be given more.
+    `_pending[parser.begin:_filled]` is input that is not executed yet. `_outbox` holds parts of
+    replies that wait for the transport. `_stalled`: the transport asked not to be given more.
     """
 
     __slots__ = (
         "_filled",
         "_outbox",
+        "_outbox_bytes",
         "_parser",
         "_paused_reading",
         "_pending",
@@ -96,6 +103,7 @@ class Connection(Session):
         self._pending_bytes = 0
         self._filled = 0
         self._outbox: deque[Any] | None = None
+        self._outbox_bytes = 0
         self._stalled = False
         self._paused_reading = False
         self._resume_scheduled = False
@@ -135,16 +143,22 @@ class Connection(Session):
             self._parser.pos = 0
             self._run(shared.read_buffer, n)
             return
+        if self.closed or self.close_after_reply:
+            return
         if self._filled + n > self._pending_bytes:
             self._make_room(n)
         copy(self._pending, self._filled, shared.read_buffer, 0, n)
         self._filled += n
         if self._may_run():
             self._run(self._pending, self._filled)
-        elif self._filled > shared.max_query_bytes:
-            self.close()
+        elif self._filled - self._parser.begin > shared.max_query_bytes:
+            self._refuse_more()
+        else:
+            self._limit_reading()
 
     def eof_received(self) -> bool:
+        # A client that is gone takes no entry with it.
+        end_wait(self)
         return False
 
     def pause_writing(self) -> None:
@@ -153,6 +167,7 @@ class Connection(Session):
 
     def resume_writing(self) -> None:
         self._stalled = False
+        self.last_ms = self.state.clock.now_ms
         self._shared.on_stalled(self, False)
         if self._outbox is not None:
             self._pump()
@@ -163,9 +178,12 @@ class Connection(Session):
         self.closed = True
         end_wait(self)
         self._outbox = None
+        self._outbox_bytes = 0
         self._pending = _EMPTY
         self._pending_bytes = 0
         self._filled = 0
+        # The transport stays: one of its methods may be what led here, and a C call holds no
+        # reference to the object it is made on.
         self._shared.on_gone(self)
 
     # --- running requests ---
@@ -182,10 +200,22 @@ class Connection(Session):
 
     def _run(self, buf: bytearray, end: int) -> None:
         """Execute the requests of `buf[parser.pos:end]`; keep what is left of them."""
+        try:
+            self._run_requests(buf, end)
+        except Exception:
+            # What is half written must not reach the next client.
+            _log.exception("client %d at %s closed: its request failed", self.id, self.address)
+            self._running = False
+            self._shared.reply.clear()
+            self.close()
+
+    def _run_requests(self, buf: bytearray, end: int) -> None:
         parser = self._parser
         reply = self._shared.reply
         reply.resp3 = self.resp3
         postponed = False
+        # Behind a wait very much may have come: others get their turn in between.
+        stop = parser.pos + READ_BUFFER_BYTES
         self._running = True
         while True:
             status = parser.parse(buf, end)
@@ -205,6 +235,9 @@ class Connection(Session):
                 self._flush(reply)
             if not self._may_run():
                 break
+            if parser.pos > stop:
+                self._schedule_resume()
+                break
         self._running = False
         self._flush(reply)
         if self.closed:
@@ -212,28 +245,39 @@ class Connection(Session):
         if self.close_after_reply:
             self._close_when_sent()
             return
-        begin = parser.begin if status == MORE or postponed else parser.pos
-        self._keep(buf, begin, end)
         if postponed:
             parser.restart()
+        self._keep(buf, parser.begin if status == MORE else parser.pos, end)
 
     def _keep(self, buf: bytearray, begin: int, end: int) -> None:
         """Keep the input from `begin` on for later, in the connection's own buffer."""
         left = end - begin
         parser = self._parser
+        if self.transaction is not None:
+            queued = self.transaction.queued_bytes
+            if queued + left > self._shared.max_query_bytes:
+                self._refuse_more()
+                return
         if left == 0:
             if self._pending_bytes:
                 self._pending = _EMPTY
                 self._pending_bytes = 0
                 self._filled = 0
-            parser.pos = 0
+                parser.release()
+            parser.begin = parser.pos = 0
             return
         if left > self._shared.max_query_bytes:
-            self.close()
+            self._refuse_more()
             return
-        if begin == 0 and buf is self._pending:
-            self._limit_reading()
-            return
+        parser.begin = begin
+        if buf is self._pending:
+            if begin <= left:
+                # Moved only once it is the smaller part, so that all moves together cost no
+                # more than the bytes, even if every request waits.
+                self._limit_reading()
+                return
+            if parser.remaining < 0:
+                parser.release()
         own = alloc(max(PENDING_MIN_BYTES, left + left // 2))
         copy(own, 0, buf, begin, left)
         parser.moved(-begin)
@@ -248,12 +292,26 @@ class Connection(Session):
         Room grows with what is there, and up to what the argument at hand announces; never by
         more than what has arrived, because announcing is free.
         """
-        filled = self._filled
-        size = filled + n + min(max(filled // 2, self._parser.wanted() - filled), filled + n)
+        parser = self._parser
+        begin = parser.begin
+        left = self._filled - begin
+        size = left + n + min(max(left // 2, parser.wanted() - left), left + n)
         bigger = alloc(max(size, PENDING_MIN_BYTES))
-        copy(bigger, 0, self._pending, 0, filled)
+        copy(bigger, 0, self._pending, begin, left)
+        parser.moved(-begin)
         self._pending = bigger
         self._pending_bytes = len(bigger)
+        self._filled = left
+
+    def _refuse_more(self) -> None:
+        _log.warning(
+            "client %d at %s closed: what it sent and was not executed exceeds"
+            " client-query-buffer-limit (%d bytes)",
+            self.id,
+            self.address,
+            self._shared.max_query_bytes,
+        )
+        self.close()
 
     def _limit_reading(self) -> None:
         """Stop reading while the client does not take its replies."""
@@ -282,17 +340,17 @@ class Connection(Session):
 
     def resume(self) -> None:
         # A session is resumed in the middle of somebody else's command: its turn comes later.
-        if self._filled or self._paused_reading or self.close_after_reply:
+        if self._filled or self._paused_reading:
             self._schedule_resume()
 
     def send(self, reply: Reply) -> None:
-        if self.closed:
-            reply.rewind(0, 0)
-            return
+        self.last_ms = self.state.clock.now_ms
         if self._running and reply is not self._shared.reply:
             # Behind what this connection's own commands have written so far.
             self._flush(self._shared.reply)
         self._flush(reply)
+        if self._stalled:
+            self._shared.on_pushed(self)
 
     def close(self) -> None:
         if not self.closed and self.transport is not None:
@@ -300,16 +358,22 @@ class Connection(Session):
             end_wait(self)
             self.transport.abort()
 
+    def end(self) -> None:
+        """Execute nothing more, and close when all replies are sent."""
+        self.close_after_reply = True
+        self._close_when_sent()
+
+    def set_max_bulk(self, max_bytes: int) -> None:
+        """Follow `proto-max-bulk-len`."""
+        self._parser.max_bulk_bytes = max_bytes
+
     def input_bytes(self) -> int:
-        return self._filled
+        return self._filled - self._parser.begin if self._filled else 0
 
     def output_bytes(self) -> int:
-        total = 0
+        total = self._outbox_bytes
         if self.transport is not None and not self.closed:
-            total = self.transport.get_write_buffer_size()
-        if self._outbox is not None:
-            for part in self._outbox:
-                total += len(part) if isinstance(part, bytes) else part.left()
+            total += self.transport.get_write_buffer_size()
         return total
 
     def descriptor(self) -> int:
@@ -320,16 +384,17 @@ class Connection(Session):
 
     def refuse(self, text: bytes) -> None:
         """Tell a client that has just connected why it is not served, and close."""
-        self.transport.write(b"-" + text + b"\r\n")
+        transport = self.transport
+        transport.write(b"-" + text + b"\r\n")
         self.closed = True
-        self.transport.close()
+        transport.close()
 
     # --- output ---
 
     def _flush(self, reply: Reply) -> None:
         """Hand all of `reply` to the transport, or to the outbox when it is stalled."""
         if self.closed:
-            reply.rewind(0, 0)
+            reply.clear()
             return
         if not reply.parts and self._outbox is None:
             if reply.pos:
@@ -345,6 +410,8 @@ class Connection(Session):
             return
         if self._outbox is None:
             self._outbox = deque()
+        for part in parts:
+            self._outbox_bytes += len(part) if isinstance(part, bytes) else part.left()
         self._outbox.extend(parts)
         self._pump()
 
@@ -367,9 +434,11 @@ class Connection(Session):
                     continue
             if data:
                 self._count_written(len(data))
+                self._outbox_bytes -= len(data)
                 self._write(data)
         if not outbox:
             self._outbox = None
+            self._outbox_bytes = 0
             if self.close_after_reply:
                 self._close_when_sent()
 

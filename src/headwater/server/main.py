@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 import headwater
 from headwater.config import Config
@@ -34,25 +35,21 @@ def run(config: Config) -> int:
         return 1
     for warning in config.warnings():
         log.warning("%s", warning)
-    server = Server(Engine(config))
-    possible = descriptors_for(server.maxclients)
-    if possible < server.maxclients:
+    maxclients = config.get_int("maxclients")
+    possible = descriptors_for(maxclients)
+    if possible < maxclients:
         log.warning(
             "maxclients is %d instead of %d: the limit of open files allows no more (ulimit -n)",
             possible,
-            server.maxclients,
+            maxclients,
         )
-        server.maxclients = possible
-    pidfile = config.get_path("pidfile")
+        config.assign("maxclients", [str(possible)])
+    server = Server(Engine(config))
     try:
         _run_loop(server)
     except OSError as error:
         log.error("%s", error.strerror or error)
         return 1
-    finally:
-        if pidfile:
-            with contextlib.suppress(OSError):
-                os.unlink(pidfile)
     log.log(NOTICE, "headwater has stopped")
     return 0
 
@@ -70,15 +67,32 @@ async def _serve(server: Server) -> None:
     log = logging.getLogger("headwater")
     _stop_on_signals(server)
     await server.start()
-    config = server.config
-    pidfile = config.get_path("pidfile")
-    if pidfile:
-        with open(pidfile, "w") as file:
-            file.write(f"{os.getpid()}\n")
-    for line in _welcome(server):
-        log.log(NOTICE, "%s", line)
-    sys.stdout.flush()
-    await server.wait_stopped()
+    with _pidfile(server.config.get_path("pidfile")):
+        for line in _welcome(server):
+            log.log(NOTICE, "%s", line)
+        sys.stdout.flush()
+        await server.wait_stopped()
+
+
+@contextlib.contextmanager
+def _pidfile(path: str) -> Iterator[None]:
+    """The process ID in a file while the server runs; "" for no file."""
+    written = False
+    if path:
+        try:
+            with open(path, "w") as file:
+                file.write(f"{os.getpid()}\n")
+            written = True
+        except OSError as error:
+            log = logging.getLogger("headwater")
+            log.warning("cannot write the pidfile %s: %s", path, error.strerror)
+    try:
+        yield
+    finally:
+        # Only one's own: this server may have failed to start beside another one.
+        if written:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
 
 def _stop_on_signals(server: Server) -> None:

@@ -29,7 +29,7 @@ _ERR = 0x008
 _HUP = 0x010
 _MAX_EVENTS = 1024
 _ACCEPTS_AT_ONCE = 256
-_NO_DESCRIPTORS_PAUSE_S = 0.5
+_ACCEPT_PAUSE_S = 0.5
 _log = logging.getLogger("headwater")
 
 
@@ -75,11 +75,10 @@ class Poller:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    raise
+                # Most likely there are no descriptors left; trying on would be a busy loop.
                 _log.warning("cannot accept a client: %s", error.strerror)
                 self.loop.remove_reader(listener.fileno())
-                self.loop.call_later(_NO_DESCRIPTORS_PAUSE_S, self._accept_again, listener)
+                self.loop.call_later(_ACCEPT_PAUSE_S, self._accept_again, listener)
                 return
             sock.setblocking(False)
             if sock.family != socket.AF_UNIX:
@@ -118,8 +117,9 @@ class Poller:
 class SocketTransport:
     """One client's socket, with what could not be sent yet.
 
-    `protocol` is told as asyncio tells it, but for input: `input_received(n)` says that the
-    first `n` bytes of the poller's buffer are this client's.
+    `protocol` is told as asyncio tells it, but for two things: `input_received(n)` says that the
+    first `n` bytes of the poller's buffer are this client's; and `connection_lost` is called at
+    once, even inside of its own `write` or `close`.
     """
 
     __slots__ = (
@@ -300,5 +300,7 @@ class SocketTransport:
         self._queued_bytes = 0
         self._poller.forget(self)
         self._sock.close()
-        # Never in the middle of what the protocol is doing.
-        self._poller.loop.call_soon(self.protocol.connection_lost, error)
+        # At once: a reader that is gone must not be served an entry in the meantime.
+        protocol = self.protocol
+        self.protocol = None
+        protocol.connection_lost(error)

@@ -61,15 +61,21 @@ class Server:
         """Open the listeners; raises OSError with a text that says which one failed."""
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self._shared = Shared(self._loop, self._on_new, self._on_gone, self._on_stalled)
+        self._loop.set_exception_handler(_log_exception)
+        self._shared = Shared(
+            self._loop, self._on_new, self._on_gone, self._on_stalled, self._on_pushed
+        )
         self._apply_settings()
         if AVAILABLE:
             self._poller = Poller(self._loop, self._shared.read_buffer, self._new_connection)
         self.config.on_change(_SETTINGS, self._apply_settings)
+        self.config.on_change("maxclients", self._apply_maxclients)
         self.state.waiters.on_earlier = self._set_timer
         self.config.on_change(("port", "bind"), self._apply_address)
-        await self._listen_tcp()
         path = self.config.get_path("unixsocket")
+        if self.config.get_int("port") == 0 and not path:
+            raise OSError("nothing to listen on: 'port' is 0 and there is no 'unixsocket'")
+        await self._listen_tcp()
         if path:
             await self._listen_unix(path)
         self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
@@ -141,7 +147,7 @@ class Server:
                 timer.cancel()
         for connection in list(self.state.clients.values()):
             assert isinstance(connection, Connection)
-            connection.transport.close()
+            connection.end()
         deadline = self._loop.time() + _CLOSE_DEADLINE_S
         while self.state.clients and self._loop.time() < deadline:
             await asyncio.sleep(0.005)
@@ -162,9 +168,8 @@ class Server:
             with contextlib.suppress(OSError):
                 os.unlink(self.unix_path)
 
-    def _apply_settings(self) -> str | None:
-        config = self.config
-        maxclients = config.get_int("maxclients")
+    def _apply_maxclients(self) -> str | None:
+        maxclients = self.config.get_int("maxclients")
         if maxclients > self.maxclients:
             possible = descriptors_for(maxclients)
             if possible < maxclients:
@@ -173,13 +178,19 @@ class Server:
                     f"try with {possible}"
                 )
         self.maxclients = maxclients
+        return None
+
+    def _apply_settings(self) -> None:
+        config = self.config
         self._timeout_s = config.get_int("timeout")
         self._keepalive_s = config.get_int("tcp-keepalive")
         self._protected = config.get_bool("protected-mode")
         self._shared.max_bulk_bytes = config.get_int("proto-max-bulk-len")
         self._shared.max_query_bytes = config.get_int("client-query-buffer-limit")
+        for connection in self.state.clients.values():
+            assert isinstance(connection, Connection)
+            connection.set_max_bulk(self._shared.max_bulk_bytes)
         set_level(config.get_text("loglevel"))
-        return None
 
     # --- clients ---
 
@@ -230,6 +241,10 @@ class Server:
         else:
             self._stalled.discard(connection)
 
+    def _on_pushed(self, connection: Connection) -> None:
+        """Something was sent to a client that does not read, on another one's behalf."""
+        self._enforce_output_limit(connection, self.engine.clock.now_ms)
+
     # --- clockwork ---
 
     def _set_timer(self, at_ms: int) -> None:
@@ -243,58 +258,66 @@ class Server:
         self._timer = None
         waiters = self.state.waiters
         waiters.timer_ms = NEVER
-        self.engine.run_due()
-        at_ms = self.engine.next_ms()
-        if at_ms < waiters.timer_ms:
-            waiters.timer_ms = at_ms
-            self._set_timer(at_ms)
+        try:
+            self.engine.run_due()
+        finally:
+            at_ms = self.engine.next_ms()
+            if at_ms < waiters.timer_ms:
+                waiters.timer_ms = at_ms
+                self._set_timer(at_ms)
 
     def _tick(self) -> None:
-        more = self.engine.tick()
-        now_ms = self.engine.clock.now_ms
-        self.sampler.sample(now_ms)
-        end_pause_if_over(self.state)
-        if self._stalled:
-            self._enforce_output_limits(now_ms)
-        if self._timeout_s:
-            self._close_idle(now_ms)
-        self._tick_timer = self._loop.call_later(0 if more else _TICK_S, self._tick)
+        more = False
+        try:
+            more = self.engine.tick()
+            now_ms = self.engine.clock.now_ms
+            self.sampler.sample(now_ms)
+            end_pause_if_over(self.state)
+            for connection in list(self._stalled):
+                self._enforce_output_limit(connection, now_ms)
+            if self._timeout_s:
+                self._close_idle(now_ms)
+        finally:
+            self._tick_timer = self._loop.call_later(0 if more else _TICK_S, self._tick)
 
-    def _enforce_output_limits(self, now_ms: int) -> None:
+    def _enforce_output_limit(self, connection: Connection, now_ms: int) -> None:
         limits = self.config.output_limits
-        for connection in list(self._stalled):
-            limit = limits.replica if connection.is_monitor else limits.normal
-            size = connection.output_bytes()
-            if limit.hard_bytes and size > limit.hard_bytes:
-                over = True
-            elif limit.soft_bytes and size > limit.soft_bytes:
-                if not connection.output_over_since_ms:
-                    connection.output_over_since_ms = now_ms
-                over = now_ms - connection.output_over_since_ms > 1000 * limit.soft_seconds
-            else:
-                connection.output_over_since_ms = 0
-                over = False
-            if over:
-                _log.warning(
-                    "client %d at %s closed: it does not read its replies (%d bytes waited)",
-                    connection.id,
-                    connection.address,
-                    size,
-                )
-                connection.close()
+        limit = limits.replica if connection.is_monitor else limits.normal
+        size = connection.output_bytes()
+        if limit.hard_bytes and size > limit.hard_bytes:
+            over = True
+        elif limit.soft_bytes and size > limit.soft_bytes:
+            if not connection.output_over_since_ms:
+                connection.output_over_since_ms = now_ms
+            over = now_ms - connection.output_over_since_ms > 1000 * limit.soft_seconds
+        else:
+            connection.output_over_since_ms = 0
+            over = False
+        if over:
+            _log.warning(
+                "client %d at %s closed: it does not read its replies (%d bytes waited)",
+                connection.id,
+                connection.address,
+                size,
+            )
+            connection.close()
 
     def _close_idle(self, now_ms: int) -> None:
         oldest = now_ms - 1000 * self._timeout_s
         for connection in list(self.state.clients.values()):
-            if connection.last_ms < oldest and connection.blocked is None:
-                if connection.is_monitor:
+            if connection.last_ms < oldest:
+                if connection.is_monitor or connection.postponed or connection.blocked is not None:
                     continue
                 _log.log(VERBOSE, "client %d closed: idle for too long", connection.id)
                 connection.close()
 
 
+def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A failure that nobody caught goes to the server's log, with what Python knows of it."""
+    _log.error("%s", context.get("message"), exc_info=context.get("exception"))
+
+
 _SETTINGS = (
-    "maxclients",
     "timeout",
     "tcp-keepalive",
     "protected-mode",
@@ -348,11 +371,11 @@ def open_unix_socket(path: str, permissions: int, backlog: int) -> socket.socket
 
     Raises OSError with a text that names the path.
     """
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(os.stat(path).st_mode):
-            os.unlink(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISSOCK(os.stat(path).st_mode):
+                os.unlink(path)
         sock.bind(path)
         if permissions:
             os.chmod(path, permissions)

@@ -6,6 +6,9 @@ from headwater.streams.ids cimport u64
 from headwater.streams.listpack cimport element_bytes, integer_bytes
 
 
+cdef u64 _SIGNED_MAX
+
+
 cdef class Block:
     cdef public bytearray buf
     cdef readonly Py_ssize_t capacity
@@ -30,6 +33,7 @@ cdef class Block:
     @cython.locals(low=Py_ssize_t, high=Py_ssize_t, middle=Py_ssize_t, m=u64, s=u64)
     cpdef Py_ssize_t find(self, u64 ms, u64 seq) noexcept
     cpdef Py_ssize_t listpack_bytes(self) noexcept
+    cpdef void follow(self, Block other) noexcept
     @cython.locals(last=Py_ssize_t, span=Py_ssize_t, span_bytes=Py_ssize_t, id_bytes=Py_ssize_t,
                    size=Py_ssize_t, buf=bytearray, pos=Py_ssize_t)
     cpdef void append(self, u64 ms, u64 seq, Request request, Py_ssize_t arg, Py_ssize_t fields) except *
@@ -41,7 +45,7 @@ cdef class Block:
     cdef void _count_as_listpack(self, u64 ms, u64 seq, Request request, Py_ssize_t arg, Py_ssize_t fields) except *
     @cython.locals(size=Py_ssize_t, names=bytearray, bytes_in_listpack=Py_ssize_t, pos=Py_ssize_t,
                    i=Py_ssize_t, n=Py_ssize_t)
-    cdef void _become_master(self, u64 ms, u64 seq, Request request, Py_ssize_t arg, Py_ssize_t fields) except *
+    cdef void _become_master(self, Request request, Py_ssize_t arg, Py_ssize_t fields) except *
     @cython.locals(names=bytearray, pos=Py_ssize_t, i=Py_ssize_t, n=Py_ssize_t)
     cdef bint _same_fields(self, Request request, Py_ssize_t arg, Py_ssize_t fields) noexcept
     @cython.locals(exact=bytearray, tight=bytearray)

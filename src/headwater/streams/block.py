@@ -33,6 +33,7 @@ from headwater.streams.ids import MAX
 from headwater.streams.listpack import HEAD_BYTES, element_bytes, integer_bytes
 
 _SLOTS_AT_START = 4
+_SIGNED_MAX = 2**63 - 1
 _EMPTY = bytearray()
 
 
@@ -132,6 +133,12 @@ class Block:
 
     # --- appending, while open ---
 
+    def follow(self, other: Block) -> None:
+        """Share the field names of the block before, which are mostly this one's too."""
+        self._master = other._master
+        self._master_bytes = other._master_bytes
+        self._master_fields = other._master_fields
+
     def append(self, ms: int, seq: int, request: Request, arg: int, fields: int) -> None:
         """Append an entry whose fields and values are the request's arguments from `arg` on.
 
@@ -194,11 +201,13 @@ class Block:
         and their names unless they are the first entry's, the values, the number of elements.
         """
         buf = request.buf
+        same = fields == self._master_fields and self._same_fields(request, arg, fields)
         if self.slots == 0:
-            self._become_master(ms, seq, request, arg, fields)
-            same = True
-        else:
-            same = fields == self._master_fields and self._same_fields(request, arg, fields)
+            self._master_ms = ms
+            self._master_seq = seq
+            if not same:
+                self._become_master(request, arg, fields)
+                same = True
         elements = fields + 3
         size = 2 + _difference_bytes(ms, self._master_ms) + _difference_bytes(seq, self._master_seq)
         for i in range(arg, arg + 2 * fields, 2):
@@ -210,7 +219,8 @@ class Block:
             size += integer_bytes(fields)
         self.entries_bytes += size + integer_bytes(elements)
 
-    def _become_master(self, ms: int, seq: int, request: Request, arg: int, fields: int) -> None:
+    def _become_master(self, request: Request, arg: int, fields: int) -> None:
+        """Keep the field names, with which those of later entries are compared."""
         size = 0
         for i in range(arg, arg + 2 * fields, 2):
             size += request.length(i) + 4
@@ -226,8 +236,6 @@ class Block:
         self._master = names
         self._master_bytes = bytes_in_listpack
         self._master_fields = fields
-        self._master_ms = ms
-        self._master_seq = seq
 
     def _same_fields(self, request: Request, arg: int, fields: int) -> bool:
         names, pos = self._master, 0
@@ -243,8 +251,6 @@ class Block:
     def seal(self) -> None:
         """Give back the room that appending would need; nothing is appended any more."""
         self.sealed = True
-        self._master = _EMPTY
-        self._master_fields = 0
         if self.capacity - self.used > self.capacity // 8:
             exact = alloc(self.used)
             copy(exact, 0, self.buf, 0, self.used)
@@ -332,16 +338,12 @@ class Block:
 
 def _difference_bytes(value: int, base: int) -> int:
     """Size of the element that holds `value - base`; Redis keeps it in 64 signed bits."""
-    if value >= base:
-        difference = value - base
-        if difference <= 9223372036854775807:
-            return integer_bytes(difference)
-        return integer_bytes(-1 - _as_signed(MAX - difference))
-    difference = base - value
-    if difference <= 9223372036854775807:
-        return integer_bytes(-_as_signed(difference))
-    return 10
+    difference = value - base if value >= base else MAX - (base - value) + 1
+    if difference <= _SIGNED_MAX:
+        return integer_bytes(difference)
+    return integer_bytes(-1 - _as_signed(MAX - difference))
 
 
 def _as_signed(value: int) -> int:
+    """The same number, of C's signed type when compiled; it is at most _SIGNED_MAX."""
     return value

@@ -40,4 +40,6 @@ cdef class Group:
     @cython.locals(twin=Group, consumer=Consumer, copied=Consumer)
     cpdef Group copy(self)
 
+    cpdef Py_ssize_t free_units(self) except -1
+    cpdef list parts(self)
     cpdef Py_ssize_t memory_usage(self) except -1

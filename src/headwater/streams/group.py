@@ -6,6 +6,8 @@ lag.py and delivery.py.
 
 from __future__ import annotations
 
+from typing import Any
+
 from headwater.streams.pending import PendingEntries
 
 UNKNOWN = -1  # entries_read: the number of entries up to the last-delivered ID is not known
@@ -92,6 +94,14 @@ class Group:
             twin.consumers[name] = copied
             twin.by_number[consumer.number] = copied
         return twin
+
+    def free_units(self) -> int:
+        """How much work it is to free the group, as Value.free_units."""
+        return 1 + len(self.consumers) + self.pending.count // 100
+
+    def parts(self) -> list[Any]:
+        """What is big about a group that nobody uses any more, as Value.parts."""
+        return [*self.pending.parts(), self.by_number, self.consumers]
 
     def memory_usage(self) -> int:
         """Bytes of memory, objects included by fixed allowances."""

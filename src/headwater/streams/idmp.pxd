@@ -50,10 +50,11 @@ cdef class Idmp:
     )
     cdef object _forget(self, Producer producer, Remembered entry)
     @cython.locals(until_ms="long long", entry=Remembered, producer=Producer)
-    cpdef object forget_expired(self, long long now_ms)
+    cpdef object forget_expired(self, long long now_ms, long long limit=*)
     @cython.locals(producer=Producer)
     cdef object _compact(self)
-    cpdef object configure(self, long long duration_s, long long maxsize)
+    cpdef list configure(self, long long duration_s, long long maxsize)
+    cpdef list parts(self)
     cpdef Py_ssize_t tracked(self, long long now_ms) except -1
     cpdef Py_ssize_t producer_count(self, long long now_ms) except -1
     cpdef list remembered(self)

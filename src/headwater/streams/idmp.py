@@ -8,13 +8,14 @@ Times are unix ms, and arguments. An ID is forgotten that long after it was reco
 counts from the time in the entry's ID, and so never forgets one that lies ahead of the clock.
 
 Guarantees: no ID is found once its time is over, whether its memory is freed yet or not; what
-is over is freed by the next `record`, `tracked` or `producer_count` at a constant cost per ID.
+is over is freed bit by bit by each `record`, at once by `tracked` and `producer_count`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from hashlib import blake2b
+from typing import Any
 
 from headwater.resp.request import Request
 
@@ -27,6 +28,9 @@ _REMEMBERED_BYTES = 150
 """One remembered ID with its places in a dict and two queues, its bytes not counted."""
 _PRODUCER_BYTES = 200
 _COMPACT_AT = 64
+MAX_COUNT = 2**63 - 1
+_FORGET_AT_ONCE = 64
+"""A window of a million IDs may run out all at once; no single XADD pays for that."""
 
 
 def content_iid(request: Request, arg: int, fields: int) -> bytes:
@@ -129,7 +133,7 @@ class Idmp:
         if time_ms < self.newest_ms:
             time_ms = self.newest_ms
         self.newest_ms = time_ms
-        self.forget_expired(time_ms)
+        self.forget_expired(time_ms, _FORGET_AT_ONCE)
         producer = self.producers.get(pid)
         if producer is None:
             producer = Producer()
@@ -155,11 +159,12 @@ class Idmp:
         entry.forgotten = True
         self.count -= 1
 
-    def forget_expired(self, now_ms: int) -> None:
-        """Free the IDs whose time is over."""
+    def forget_expired(self, now_ms: int, limit: int = MAX_COUNT) -> None:
+        """Free the IDs whose time is over, at most `limit` of them."""
         until_ms = now_ms - 1000 * self.duration_s
         order = self.order
-        while order:
+        while order and limit > 0:
+            limit -= 1
             entry = order[0]
             if not entry.forgotten and entry.time_ms > until_ms:
                 return
@@ -183,16 +188,25 @@ class Idmp:
             if producer.order is not None:
                 producer.order = deque(_living(producer.order))
 
-    def configure(self, duration_s: int, maxsize: int) -> None:
-        """Set the window; a change of either forgets all IDs, not the statistics (as Redis)."""
+    def configure(self, duration_s: int, maxsize: int) -> list[Any]:
+        """Set the window; a change of either forgets all IDs, not the statistics (as Redis).
+
+        Returns the parts of what was forgotten.
+        """
         if duration_s == self.duration_s and maxsize == self.maxsize:
-            return
+            return []
+        forgotten = self.parts()
         self.duration_s = duration_s
         self.maxsize = maxsize
         self.producers = {}
         self.order = deque()
         self.count = 0
         self.newest_ms = 0
+        return forgotten
+
+    def parts(self) -> list[Any]:
+        """What is big about a window that nobody uses any more, as Value.parts."""
+        return [self.order, self.producers]
 
     def tracked(self, now_ms: int) -> int:
         """How many idempotent IDs are remembered."""

@@ -1,6 +1,7 @@
 cimport cython
 
-from headwater.streams.records cimport HandleOrder, Records
+from headwater.streams.handles cimport HandleOrder
+from headwater.streams.records cimport Records
 
 
 @cython.final
@@ -74,8 +75,33 @@ cdef class PendingEntries:
     @cython.locals(low="unsigned int", high="unsigned int", step="unsigned int")
     cpdef unsigned int place_of(self, long long time_ms) noexcept
 
-    @cython.locals(before="unsigned int", behind="unsigned int")
+    @cython.locals(before="unsigned int")
     cpdef void unlink(self, unsigned int handle) noexcept
+
+    @cython.locals(
+        records=Records,
+        first="unsigned int",
+        last="unsigned int",
+        before="unsigned int",
+        behind="unsigned int",
+        number="Py_ssize_t",
+        slot="Py_ssize_t",
+        handle="unsigned int",
+        left="unsigned int",
+        right="unsigned int",
+    )
+    cpdef void unlink_all(self, HandleOrder order) except *
+
+    @cython.locals(
+        first="unsigned int",
+        n="Py_ssize_t",
+        number="Py_ssize_t",
+        slot="Py_ssize_t",
+        handle="unsigned int",
+    )
+    cpdef void give_all(self, HandleOrder order) except *
+
+    cpdef void join(self, unsigned int before, unsigned int behind) noexcept
 
     cpdef list handles_from(
         self, unsigned long long ms, unsigned long long seq, Py_ssize_t limit
@@ -93,6 +119,8 @@ cdef class PendingEntries:
 
     @cython.locals(twin=PendingEntries, order=HandleOrder)
     cpdef PendingEntries copy(self)
+
+    cpdef list parts(self)
 
     @cython.locals(page=bytearray, chunk=bytearray, order=HandleOrder, total="Py_ssize_t")
     cpdef Py_ssize_t memory_usage(self) except -1

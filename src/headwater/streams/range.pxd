@@ -30,13 +30,16 @@ cdef class Pieces:
     cdef list _blocks
     cdef Py_ssize_t _index, _slot
     cdef Py_ssize_t _first, _last_first, _last_slot
+    cdef Py_ssize_t _pos, _end
     cdef bint _reverse
     cdef Py_ssize_t _left
 
     @cython.locals(block=Block)
-    cdef Py_ssize_t _begin(self, Py_ssize_t index) noexcept
+    cdef Py_ssize_t _begin_slot(self, Py_ssize_t index) noexcept
     @cython.locals(block=Block)
-    cdef Py_ssize_t _end(self, Py_ssize_t index) noexcept
+    cdef Py_ssize_t _end_slot(self, Py_ssize_t index) noexcept
+    @cython.locals(block=Block)
+    cdef void _next_span(self) except *
     cpdef Py_ssize_t left(self) noexcept
-    @cython.locals(size=Py_ssize_t, block=Block, start=Py_ssize_t, end=Py_ssize_t)
+    @cython.locals(size=Py_ssize_t, piece=bytearray, filled=Py_ssize_t, n=Py_ssize_t, block=Block)
     cpdef bytes read(self, Py_ssize_t max_bytes)

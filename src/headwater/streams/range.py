@@ -114,15 +114,20 @@ class Range:
 
 
 class Pieces:
-    """The bytes of a big run, read in pieces (a reply's source)."""
+    """The bytes of a big run, read in pieces of any size (a reply's source).
+
+    A span is what is copied in one go: all of the run that is in a block, or in reverse one entry.
+    """
 
     __slots__ = (
         "_blocks",
+        "_end",
         "_first",
         "_index",
         "_last_first",
         "_last_slot",
         "_left",
+        "_pos",
         "_reverse",
         "_slot",
     )
@@ -136,14 +141,12 @@ class Pieces:
         last = self._blocks[len(self._blocks) - 1]
         # The last block may be open: where it begins now is not in the block for good.
         self._last_first = run.slot1 if len(self._blocks) == 1 else last.first
-        if reverse:
-            self._index = len(self._blocks) - 1
-            self._slot = run.slot2
-        else:
-            self._index = 0
-            self._slot = run.slot1
+        self._index = len(self._blocks) - 1 if reverse else -1
+        self._slot = run.slot2  # the slot behind the next entry, in reverse
+        self._pos = 0  # what is left of the span
+        self._end = 0
 
-    def _begin(self, index: int) -> int:
+    def _begin_slot(self, index: int) -> int:
         if index == 0:
             return self._first
         if index == len(self._blocks) - 1:
@@ -151,40 +154,43 @@ class Pieces:
         block = self._blocks[index]
         return block.first
 
-    def _end(self, index: int) -> int:
+    def _end_slot(self, index: int) -> int:
         if index == len(self._blocks) - 1:
             return self._last_slot
         block = self._blocks[index]
         return block.slots
+
+    def _next_span(self) -> None:
+        if not self._reverse:
+            self._index += 1
+            block = self._blocks[self._index]
+            self._pos = block.offset(self._begin_slot(self._index))
+            self._end = block.offset(self._end_slot(self._index))
+            return
+        while self._slot <= self._begin_slot(self._index):
+            self._index -= 1
+            self._slot = self._end_slot(self._index)
+        self._slot -= 1
+        block = self._blocks[self._index]
+        self._pos = block.offset(self._slot)
+        self._end = block.offset(self._slot + 1)
 
     def left(self) -> int:
         """Bytes still to be read."""
         return self._left
 
     def read(self, max_bytes: int) -> bytes:
-        """The next entries, about `max_bytes` of them and at least one; b"" at the end."""
-        pieces = []
-        size = 0
-        while size < max_bytes and 0 <= self._index < len(self._blocks):
+        """The next `max_bytes`, fewer only at the end; b"" behind it."""
+        size = min(max_bytes, self._left)
+        piece = alloc(size)
+        filled = 0
+        while filled < size:
+            while self._pos == self._end:
+                self._next_span()
+            n = min(size - filled, self._end - self._pos)
             block = self._blocks[self._index]
-            if self._reverse:
-                if self._slot <= self._begin(self._index):
-                    self._index -= 1
-                    if self._index >= 0:
-                        self._slot = self._end(self._index)
-                    continue
-                end = block.offset(self._slot)
-                self._slot -= 1
-                start = block.offset(self._slot)
-            else:
-                start = block.offset(self._slot)
-                end = block.offset(self._end(self._index))
-                self._index += 1
-                if self._index < len(self._blocks):
-                    self._slot = self._begin(self._index)
-            piece = alloc(end - start)
-            copy(piece, 0, block.buf, start, end - start)
-            pieces.append(piece)
-            size += end - start
+            copy(piece, filled, block.buf, self._pos, n)
+            self._pos += n
+            filled += n
         self._left -= size
-        return b"".join(pieces)
+        return bytes(piece)

@@ -21,9 +21,9 @@ cdef class Stream(Value):
     cpdef bytes encoding(self)
     @cython.locals(i=Py_ssize_t, block=Block, total=Py_ssize_t)
     cpdef Py_ssize_t memory_usage(self) except? -1
+    @cython.locals(units=Py_ssize_t, i=Py_ssize_t, block=Block)
     cpdef Py_ssize_t free_units(self) except? -1
-    @cython.locals(left=Py_ssize_t)
-    cpdef bint free_some(self, Py_ssize_t n) except? -1
+    cpdef list parts(self)
     @cython.locals(other=Stream, block=Block, i=Py_ssize_t, n=Py_ssize_t)
     cpdef Value copy(self)
     @cython.locals(block=Block)

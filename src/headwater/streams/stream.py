@@ -5,12 +5,12 @@ No clock and no sockets: every time and every ID is an argument. IDs only grow (
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headwater.resp.request import Request
 from headwater.streams.block import Block
 from headwater.streams.range import Range
-from headwater.value import Value
+from headwater.value import UNIT_SHIFT, Value
 
 if TYPE_CHECKING:
     from headwater.streams.group import Group
@@ -22,6 +22,7 @@ from the middle copies a block, and an offset in it has 32 bits."""
 
 _LISTPACK_MAX_BYTES = 1 << 30
 _COMPACT_AT = 64
+_FEW_BLOCKS = 64
 _GONE = Block(0)
 
 
@@ -77,20 +78,25 @@ class Stream(Value):
 
     def free_units(self) -> int:
         units = len(self.blocks) - self.head
+        if units <= _FEW_BLOCKS:
+            for i in range(self.head, len(self.blocks)):
+                block = self.blocks[i]
+                units += block.capacity >> UNIT_SHIFT
         if self.groups is not None:
             for group in self.groups.values():
-                units += group.pending.count // 100
+                units += group.free_units()
+        if self.idmp is not None:
+            units += self.idmp.count
         return units
 
-    def free_some(self, n: int) -> bool:
-        """Let go of up to `n` blocks; True when nothing big is left."""
-        left = len(self.blocks) - self.head
-        if left > n:
-            del self.blocks[len(self.blocks) - n :]
-            return False
-        self.blocks.clear()
-        self.head = 0
-        return True
+    def parts(self) -> list[Any]:
+        found: list[Any] = [self.blocks]
+        if self.groups is not None:
+            for group in self.groups.values():
+                found.extend(group.parts())
+        if self.idmp is not None:
+            found.extend(self.idmp.parts())
+        return found
 
     def copy(self) -> Stream:
         """A stream of its own with the same content; sealed blocks are shared."""
@@ -141,7 +147,7 @@ class Stream(Value):
         for i in range(arg, arg + 2 * fields):
             payload += request.length(i)
         n = len(self.blocks)
-        block = None
+        block = last = None
         capacity = payload + 14 * fields + 56
         if n > self.head:
             last = self.blocks[n - 1]
@@ -162,6 +168,8 @@ class Stream(Value):
                 block = last
         if block is None:
             block = Block(capacity)
+            if last is not None:
+                block.follow(last)
             self.blocks.append(block)
         block.append(ms, seq, request, arg, fields)
         self.length += 1

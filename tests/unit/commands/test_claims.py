@@ -227,3 +227,14 @@ def test_autoclaim_up_to_the_last_id_there_is(world: Embedded) -> None:
 def test_xautoclaim_errors(world: Embedded, line: str, text: str) -> None:
     assert world.main.error("XAUTOCLAIM", *line.split()) == text
     assert b"bob" not in consumers(world)
+
+
+def test_autoclaim_without_a_minimum_takes_what_was_delivered_later_than_now(
+    world: Embedded,
+) -> None:
+    """The clock was set back after the delivery."""
+    world.pass_ms(-5000)
+    assert run(world, "XCLAIM s g bob 0 1-0 JUSTID") == [b"1-0"]
+    assert run(world, "XAUTOCLAIM s g bob 1 0 JUSTID") == [b"0-0", [], []]
+    found = run(world, "XAUTOCLAIM s g bob 0 0 JUSTID")
+    assert found == [b"0-0", [b"1-0", b"2-0", b"3-0", b"4-0"], []]

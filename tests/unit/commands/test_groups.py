@@ -375,3 +375,25 @@ def test_the_clock_may_go_back(busy: Embedded) -> None:
     busy.clock.advance(-5000)
     assert run(busy, "XPENDING s g - + 1") == [[b"1-0", b"ann", 0, 1]]
     assert busy.clock.now_ms < NOW_MS
+
+
+def test_a_destroyed_group_is_freed_later() -> None:
+    world = Embedded()
+    keyspace = world.state.keyspace
+    for i in range(1, 3001):
+        world.main.ok("XADD", "s", f"{i}-0", "f", "v")
+    world.main.ok("XGROUP", "CREATE", "s", "g", "0")
+    world.main.ok("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")
+    group = world.state.keyspace.databases[0].values[b"s"].groups[b"g"]
+    pages = group.pending.records.pages
+    world.main.ok("XGROUP", "DESTROY", "s", "g")
+    assert any(part is pages for part in keyspace.graveyard)
+    assert len(pages) == 3
+    world.main.ok("XGROUP", "CREATE", "s", "g", "0")
+    rounds = 1
+    while keyspace.free_some(2):
+        rounds += 1
+    assert rounds > 5
+    assert pages == []
+    entries = world.main.ok("XREADGROUP", "GROUP", "g", "c", "COUNT", "2", "STREAMS", "s", ">")
+    assert [entry[0] for entry in entries[0][1]] == [b"1-0", b"2-0"]

@@ -12,6 +12,8 @@ from headwater.clock import ManualClock
 from headwater.keyspace.database import Database, Keyspace
 from headwater.keyspace.expiry import NEVER
 from headwater.keyspace.strings import String
+from headwater.resp.request import from_words
+from headwater.streams.stream import Stream
 from headwater.value import Value
 
 KEYS = st.integers(0, 12).map(lambda n: b"k%d" % n)
@@ -250,20 +252,19 @@ def test_those_who_wait_hear_of_what_comes_and_goes(keyspace: Keyspace, clock: M
 
 
 class Big(String):
-    """A value of many units, which counts those that are left."""
+    """A value of many units."""
 
-    __slots__ = ("left",)
+    __slots__ = ("content",)
 
     def __init__(self, units: int) -> None:
         super().__init__(b"")
-        self.left = units
+        self.content = list(range(units))
 
     def free_units(self) -> int:
-        return self.left
+        return len(self.content)
 
-    def free_some(self, n: int) -> bool:
-        self.left = max(0, self.left - n)
-        return self.left == 0
+    def parts(self) -> list[list[int]]:
+        return [self.content]
 
 
 def test_big_values_are_freed_in_parts(keyspace: Keyspace) -> None:
@@ -285,4 +286,38 @@ def test_big_values_are_freed_in_parts(keyspace: Keyspace) -> None:
         rounds += 1
         assert rounds < 100
     assert rounds >= 40
-    assert [value.left for value in values] == [0, 0, 0, 0]
+    assert [value.content for value in values] == [[], [], [], []]
+
+
+def test_a_random_key_among_thousands_that_have_expired(
+    keyspace: Keyspace, clock: ManualClock
+) -> None:
+    db = keyspace.databases[0]
+    for i in range(3000):
+        put(db, b"%d" % i, 10)
+    clock.advance(100_000)
+    assert db.random_key() is None
+    assert 2000 < db.size() < 3000, "deleting them all is left to expire_due"
+    put(db, b"alive")
+    assert db.random_key() == b"alive"
+
+
+def test_big_content_counts_for_more(keyspace: Keyspace) -> None:
+    db = keyspace.databases[0]
+    request = from_words([b"f", b"x" * 100_000])
+    for key in range(100):
+        stream = Stream()
+        stream.append(1, 1, request, 0, 1, 100, 4096)
+        assert stream.free_units() == 1 + 6
+        db.add(b"%d" % key, stream)
+        db.add(b"s%d" % key, String(b"x" * 100_000))
+    long = Stream()
+    for ms in range(100):
+        long.append(ms, 1, request, 0, 1, 100, 4096)
+    db.add(b"long", long)
+    assert long.free_units() == 100
+    db.flush()
+    rounds = 1
+    while keyspace.free_some(8):
+        rounds += 1
+    assert rounds > 200

@@ -165,3 +165,33 @@ def test_id_differences_beyond_63_bits_are_counted() -> None:
     near, far = of((0, 1), (1, 0)), of((0, 1), (MAX, 0))
     assert near.listpack_bytes() <= far.listpack_bytes()
     assert of((0, 1), (2**63, 0)).listpack_bytes() == of((0, 1), (2**63 - 1, 0)).listpack_bytes()
+
+
+@pytest.mark.parametrize(
+    ("seq", "size"), [(MAX, 2), (MAX - 126, 2), (MAX - 127, 3), (2**63 + 1, 10), (2**63, 10)]
+)
+def test_a_difference_below_63_bits_comes_out_at_the_other_end(seq: int, size: int) -> None:
+    # The sequence goes from `seq` down to 0, which in 64 signed bits is a step of 2**64 - seq.
+    def taken(*ids: tuple[int, int]) -> int:
+        block = Block(16)
+        for ms, number in ids:
+            add(block, ms, number, b"f", b"v")
+        return block.listpack_bytes()
+
+    assert taken((1, seq), (2, 0)) - taken((1, 5), (2, 5)) == size - 2
+
+
+def test_a_block_that_follows_shares_the_field_names() -> None:
+    first, alone = of((1, 0), (1, 1)), of((2, 0), (2, 1))
+    first.seal()
+    following = Block(16)
+    following.follow(first)
+    for seq in (0, 1):
+        add(following, 2, seq, b"f", b"%d" % seq)
+    assert following.listpack_bytes() == alone.listpack_bytes()
+    other, named = Block(16), Block(16)
+    other.follow(first)
+    for block in (other, named):
+        add(block, 2, 0, b"name", b"0")
+        add(block, 2, 1, b"name", b"1")
+    assert other.listpack_bytes() == named.listpack_bytes()

@@ -168,3 +168,31 @@ def test_it_remembers_what_a_model_does(
         idmp.check()
     idmp.forget_expired(now_ms)
     assert [(e.pid, e.iid, e.ms, e.time_ms) for e in idmp.remembered()] == model
+
+
+def test_recording_frees_only_some_of_what_is_over() -> None:
+    idmp = Idmp(1, 1000)
+    for n in range(1000):
+        idmp.record(b"p%d" % (n % 3), b"%d" % n, n, 0, 1000)
+    idmp.record(b"q", b"0", 1000, 0, 5000)
+    assert 800 < idmp.count < 1000
+    idmp.check()
+    assert idmp.lookup(b"p0", b"999", 5000) == (False, 0, 0)
+    idmp.record(b"p0", b"999", 2000, 0, 5000)
+    assert idmp.lookup(b"p0", b"999", 5000) == (True, 2000, 0)
+    for n in range(20):
+        idmp.record(b"q", b"%d" % n, 3000 + n, 0, 5000)
+    assert idmp.count == 21
+    idmp.check()
+    assert idmp.tracked(5000) == 21
+    assert idmp.producer_count(5000) == 2
+
+
+def test_what_is_forgotten_by_configuring_is_handed_over() -> None:
+    idmp = Idmp(1, 1000)
+    idmp.record(b"p", b"i", 1, 0, 1000)
+    assert idmp.configure(1, 1000) == []
+    order, producers = idmp.configure(2, 1000)
+    assert [entry.iid for entry in order] == [b"i"]
+    assert list(producers) == [b"p"]
+    idmp.check()

@@ -257,3 +257,59 @@ def test_one_entry_at_a_time_needs_no_growth() -> None:
         assert pending.acknowledge(i, 0)
     pending.check()
     assert pending.memory_usage() < 1500
+
+
+def test_an_owner_goes_whole_whatever_its_share() -> None:
+    rng = random.Random(5)
+    for shares in ((1, 0, 0), (1, 1, 1), (50, 1, 1), (1, 60, 60), (1, 3, 0)):
+        pending = PendingEntries()
+        owners = [pending.new_owner() for _ in shares]
+        entries: dict[tuple[int, int], int] = {}
+        for i in range(2000):
+            key = (i // 7, i)
+            owner = rng.choices(owners, shares)[0]
+            pending.deliver(*key, owner, rng.randrange(50) if i % 5 == 0 else i)
+            entries[key] = owner
+        for key in rng.sample(sorted(entries), 1000):
+            if rng.randrange(3) == 0:
+                pending.acknowledge(*key)
+                del entries[key]
+            else:
+                entries[key] = rng.choices([*owners, 0], [*shares, 0.1])[0]
+                time_ms = rng.randrange(9000) if entries[key] else 0
+                pending.assign(pending.find(*key), entries[key], time_ms, 2)
+        for owner in rng.sample(owners, 3):
+            gone = {key for key in entries if entries[key] == owner}
+            assert pending.drop_owner(owner) == len(gone)
+            for key in gone:
+                del entries[key]
+            pending.check()
+            assert ids(pending, pending.handles_from(0, 0, 9000)) == sorted(entries)
+        assert all(owner == 0 for owner in entries.values())
+        # What was given back is used again.
+        size = pending.memory_usage()
+        again = pending.new_owner()
+        for i in range(2000):
+            pending.deliver(10_000, i, again, i)
+        pending.drop_owner(again)
+        pending.check()
+        assert pending.memory_usage() <= size + 50_000  # a page
+
+
+def test_the_place_of_the_last_one_is_kept_when_it_goes() -> None:
+    """A clock set back: each new entry is acknowledged before the next, among a million others."""
+    pending = PendingEntries()
+    owner, other = pending.new_owner(), pending.new_owner()
+    for i in range(2000):
+        pending.deliver(1000, i, owner, 1 if i < 1000 else 5)
+    for i in range(100):
+        pending.deliver(5000, i, owner, 3)
+        handle = pending.find(5000, i)
+        assert pending.hint == handle
+        if i % 3 == 0:
+            pending.acknowledge(5000, i)
+            assert pending.hint != 0
+            assert pending.records.time(pending.hint) in (1, 3)
+        elif i % 3 == 1:
+            pending.assign(handle, other, 4, 2)
+    pending.check()

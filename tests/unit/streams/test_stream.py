@@ -13,6 +13,7 @@ from headwater.resp.reply import Reply
 from headwater.resp.request import from_words
 from headwater.streams.block import Block
 from headwater.streams.group import Group
+from headwater.streams.idmp import Idmp
 from headwater.streams.range import Pieces, Range
 from headwater.streams.stream import Stream
 from headwater.streams.trim import ACKED, DELREF, KEEPREF, MAXLEN, MINID, Trim
@@ -391,10 +392,16 @@ def test_a_long_trimmed_stream_lets_go_of_its_blocks() -> None:
 def test_freeing_in_portions() -> None:
     stream, _ = filled(100, node_entries=2)
     assert stream.free_units() == 50
-    assert not stream.free_some(20)
-    assert stream.free_units() == 30
-    assert stream.free_some(30)
-    assert stream.free_units() == 0
+    blocks = stream.blocks
+    assert stream.parts() == [blocks]
+    assert stream.parts()[0] is blocks
+    stream.groups = {b"g": Group(b"g", 0, 0, 0)}
+    stream.groups[b"g"].create_consumer(b"c", 1)
+    stream.idmp = Idmp(100, 100)
+    stream.idmp.record(b"p", b"i", 1, 1, 1)
+    group = stream.groups[b"g"]
+    assert stream.free_units() == 50 + group.free_units() + 1
+    assert stream.parts() == [blocks, *group.parts(), *stream.idmp.parts()]
 
 
 def test_memory_usage_grows_with_content() -> None:
