@@ -8,21 +8,32 @@ from __future__ import annotations
 
 import time
 
-from headwater.raw import unix_ms
+from headwater.raw import monotonic_us, unix_us
 
 
 class Clock:
-    """`now_ms` is the unix time in milliseconds when `refresh` was last called."""
+    """`now_ms` is the unix time in milliseconds when `refresh` or `follow` was last called."""
 
-    __slots__ = ("now_ms",)
+    __slots__ = ("_offset_us", "now_ms")
 
     def __init__(self) -> None:
         self.now_ms = 0
+        self._offset_us = 0
         self.refresh()
 
     def refresh(self) -> None:
         """Read the machine's clock. A clock set back makes `now_ms` go back too, as in Redis."""
-        self.now_ms = unix_ms()
+        unix = unix_us()
+        self._offset_us = unix - monotonic_us()
+        self.now_ms = unix // 1000
+
+    def follow(self, at_us: int) -> None:
+        """Set `now_ms` by a reading of `raw.monotonic_us` that the caller needs anyway.
+
+        A clock that was set meanwhile shows from the next `refresh` on; the server's tick calls
+        that ten times a second.
+        """
+        self.now_ms = (self._offset_us + at_us) // 1000
 
     def read_us(self) -> int:
         """The unix time in microseconds at this very moment; for people, and for TIME."""
@@ -39,6 +50,9 @@ class ManualClock(Clock):
         self.now_ms = now_ms
 
     def refresh(self) -> None:
+        self.now_ms = self._manual_ms
+
+    def follow(self, at_us: int) -> None:
         self.now_ms = self._manual_ms
 
     def read_us(self) -> int:

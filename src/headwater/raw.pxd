@@ -20,7 +20,7 @@ cpdef Py_ssize_t put_decimal(bytearray buf, Py_ssize_t pos, unsigned long long v
 cpdef (bint, long long) parse_int(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept
 cpdef (bint, unsigned long long) parse_u64(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept
 cpdef long long monotonic_us() noexcept
-cpdef long long unix_ms() noexcept
+cpdef long long unix_us() noexcept
 cpdef Py_ssize_t receive(int descriptor, bytearray buf, Py_ssize_t size) noexcept
 cpdef Py_ssize_t transmit(int descriptor, bytearray buf, Py_ssize_t n) noexcept
 cpdef Py_ssize_t transmit_bytes(int descriptor, bytes data, Py_ssize_t pos) noexcept

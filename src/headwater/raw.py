@@ -125,9 +125,9 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1000
 
 
-def unix_ms() -> int:
-    """Milliseconds since 1970 by the machine's clock."""
-    return time.time_ns() // 1_000_000
+def unix_us() -> int:
+    """Microseconds since 1970 by the machine's clock."""
+    return time.time_ns() // 1000
 
 
 def receive(descriptor: int, buf: bytearray, size: int) -> int:

@@ -172,10 +172,10 @@ cpdef long long monotonic_us() noexcept:
     return <long long>now.tv_sec * 1000000 + now.tv_nsec // 1000
 
 
-cpdef long long unix_ms() noexcept:
+cpdef long long unix_us() noexcept:
     cdef timespec now
     clock_gettime(CLOCK_REALTIME, &now)
-    return <long long>now.tv_sec * 1000 + now.tv_nsec // 1000000
+    return <long long>now.tv_sec * 1000000 + now.tv_nsec // 1000
 
 
 # The sockets do not block, so the interpreter lock is kept: giving it away costs more.

@@ -16,7 +16,7 @@ cdef long long _CLOCK_US
 @cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, name=bytes, command=Command,
                container=Command, refusal=bytes)
 cpdef int execute(Session session, Request request, Reply reply) except -1
-@cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, start="long long", took="long long")
+@cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, start="long long", end="long long", took="long long")
 cpdef void call(Session session, Command command, Request request, Reply reply) except *
 cdef bytes _refusal(Session session, Request request, Command command, Command container)
 cdef object _refuse(Session session, bytes name, Command command, Reply reply, bytes text)

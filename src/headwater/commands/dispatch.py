@@ -67,6 +67,7 @@ def execute(session: Session, request: Request, reply: Reply) -> int:
         call(session, command, request, reply)
         if state.keyspace.ready:
             serve_ready(state)
+            state.at_us = 0  # what that took is not the next command's
     session.commands_processed += 1
     if session.blocked is not None:
         return _WAITS
@@ -79,7 +80,7 @@ def call(session: Session, command: Command, request: Request, reply: Reply) -> 
     """Run a command whose checks are done; an error it raises becomes the reply."""
     state = session.state
     parts, pos = reply.part_count(), reply.pos
-    start = monotonic_us()
+    start = state.at_us or monotonic_us()
     handler = command.handler
     assert handler is not None
     try:
@@ -97,7 +98,10 @@ def call(session: Session, command: Command, request: Request, reply: Reply) -> 
         reply.error(text)
         state.count_error(text)
         command.failed_calls += 1
-    took = monotonic_us() - start
+    end = monotonic_us()
+    took = end - start
+    if state.at_us:
+        state.at_us = end
     if session.blocked is None:  # one that waits is counted when it ends, as in Redis
         command.observe(took)
         state.commands_processed += 1

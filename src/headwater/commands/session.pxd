@@ -31,6 +31,7 @@ cdef class Session:
     cdef public bint postponed              # held back by CLIENT PAUSE, and in state.postponed
     cdef public bint close_after_reply
 
+    cpdef object input_received(self, Py_ssize_t n)
     cpdef object send(self, Reply reply)
     cpdef object resume(self)
     cpdef object close(self)

@@ -88,6 +88,10 @@ class Session:
         self.postponed = False
         self.close_after_reply = False
 
+    def input_received(self, n: int) -> None:
+        """The first `n` bytes of the server's read buffer are this client's next input."""
+        raise NotImplementedError
+
     def send(self, reply: Reply) -> None:
         """Take everything out of `reply` and let it go to the client, now or when it can."""
         raise NotImplementedError

@@ -23,6 +23,7 @@ cdef class ServerState:
     cdef public list postponed              # sessions with a request that the pause holds back
     cdef public Reply wake_reply            # where the replies of woken sessions are written
     cdef public str run_id
+    cdef public long long at_us
     cdef public long long started_ms
     # Settings.
     cdef public long long node_max_entries, node_max_bytes

@@ -26,11 +26,14 @@ NOT_PAUSED, PAUSED_WRITES, PAUSED_ALL = 0, 1, 2
 class ServerState:
     """The shared state. Settings that hot code reads are kept here as numbers.
 
+    `at_us`: while requests of one client run, when the last one ended (`raw.monotonic_us`), so
+    that each costs one reading of the clock; 0 otherwise.
     `server` is the object that owns sockets and the process (None when embedded); commands ask
     it to stop and what it listens on.
     """
 
     __slots__ = (
+        "at_us",
         "blocked_clients",
         "clients",
         "clock",
@@ -84,6 +87,7 @@ class ServerState:
         self.slowlog = slowlog
         self.latency = latency
         self.server: Any = None
+        self.at_us = 0
         self.clients: dict[int, Session] = {}
         self.last_client_id = 0
         self.password = b""

@@ -3,7 +3,7 @@ cimport cython
 from headwater.commands.dispatch cimport execute
 from headwater.commands.session cimport Session
 from headwater.commands.state cimport ServerState
-from headwater.raw cimport alloc, copy, copy_bytes
+from headwater.raw cimport alloc, copy, copy_bytes, monotonic_us
 from headwater.resp.parser cimport RequestParser
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
@@ -46,7 +46,7 @@ cdef class Connection(Session):
 
     @cython.locals(begin=Py_ssize_t)
     cpdef object data_received(self, bytes data)
-    @cython.locals(state=ServerState, shared=Shared)
+    @cython.locals(state=ServerState, shared=Shared, at_us="long long")
     cpdef object input_received(self, Py_ssize_t n)
     cdef bint _may_run(self) noexcept
     cdef object _run(self, bytearray buf, Py_ssize_t end)

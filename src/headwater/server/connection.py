@@ -27,7 +27,7 @@ from headwater.limits import (
     TRANSPORT_HIGH_BYTES,
     TRANSPORT_LOW_BYTES,
 )
-from headwater.raw import alloc, copy, copy_bytes
+from headwater.raw import alloc, copy, copy_bytes, monotonic_us
 from headwater.resp.parser import FAILED, MORE, RequestParser
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
@@ -137,10 +137,12 @@ class Connection(Session):
         shared = self._shared
         state.read_bytes += n
         self.read_bytes += n
-        state.clock.refresh()
+        at_us = monotonic_us()
+        state.clock.follow(at_us)
         self.last_ms = state.clock.now_ms
         if self._filled == 0 and self._may_run():
             self._parser.pos = 0
+            state.at_us = at_us
             self._run(shared.read_buffer, n)
             return
         if self.closed or self.close_after_reply:
@@ -150,6 +152,7 @@ class Connection(Session):
         copy(self._pending, self._filled, shared.read_buffer, 0, n)
         self._filled += n
         if self._may_run():
+            state.at_us = at_us
             self._run(self._pending, self._filled)
         elif self._filled - self._parser.begin > shared.max_query_bytes:
             self._refuse_more()
@@ -202,10 +205,12 @@ class Connection(Session):
         """Execute the requests of `buf[parser.pos:end]`; keep what is left of them."""
         try:
             self._run_requests(buf, end)
+            self.state.at_us = 0
         except Exception:
             # What is half written must not reach the next client.
             _log.exception("client %d at %s closed: its request failed", self.id, self.address)
             self._running = False
+            self.state.at_us = 0
             self._shared.reply.clear()
             self.close()
 

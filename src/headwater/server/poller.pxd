@@ -1,5 +1,6 @@
 cimport cython
 
+from headwater.commands.session cimport Session
 from headwater.raw cimport cut, receive, transmit, transmit_bytes
 
 cdef int _IN, _OUT, _ERR, _HUP
@@ -26,7 +27,7 @@ cdef class SocketTransport:
     cdef Poller _poller
     cdef object _sock
     cdef readonly int descriptor
-    cdef public object protocol
+    cdef public Session protocol
     cdef object _queue                  # deque of bytes, or None when all is sent
     cdef Py_ssize_t _sent               # of the first of them
     cdef Py_ssize_t _queued_bytes
@@ -36,7 +37,7 @@ cdef class SocketTransport:
     cdef bint _closed                   # the socket is closed
 
     cpdef object on_event(self, int event)
-    @cython.locals(n=Py_ssize_t)
+    @cython.locals(n=Py_ssize_t, client=Session)
     cdef object _receive(self)
     @cython.locals(sent=Py_ssize_t)
     cpdef object write(self, bytes data)

@@ -162,7 +162,9 @@ class SocketTransport:
     def _receive(self) -> None:
         n = receive(self.descriptor, self._poller.read_buffer, READ_BUFFER_BYTES)
         if n > 0:
-            self.protocol.input_received(n)
+            # A reference of its own: meanwhile the client may lose this transport.
+            client = self.protocol
+            client.input_received(n)
         elif n == 0:
             self._lose(None)
         else:

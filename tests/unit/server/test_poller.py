@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from headwater.commands.session import Session
 from headwater.limits import READ_BUFFER_BYTES, TRANSPORT_HIGH_BYTES
 from headwater.server.poller import AVAILABLE, Poller, SocketTransport
 
@@ -37,7 +38,7 @@ class Loop:
             callback(*arguments)
 
 
-class Protocol:
+class Protocol(Session):
     """Writes down what it is told; `on_input` and `on_lost` are called, if given."""
 
     def __init__(self, buffer: bytearray) -> None:
