@@ -142,3 +142,11 @@ class Embedded:
         self.clock.advance(ms)
         self.engine.run_due()
         self.engine.tick()
+
+
+def refused_alike(client: Client, port: int, line: str) -> None:
+    """Both we and the redis-server on `port` answer these words with the same error."""
+    ours = client.call(*line.split(" "))
+    assert ours[0] == "-"
+    with wire.Connection("127.0.0.1", port) as theirs:
+        assert ours == theirs.call(*line.split(" "))

@@ -8,9 +8,8 @@ import pytest
 
 from headwater import __version__
 from headwater.commands.lolwut import COURSE, WIDTH, draw
-from support.embedded import NOW_MS, Embedded
+from support.embedded import NOW_MS, Embedded, refused_alike
 from support.servers import Server
-from support.wire import Connection
 
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
@@ -114,7 +113,4 @@ REFUSED = [
 
 @pytest.mark.parametrize("line", REFUSED)
 def test_refused_as_redis_does(world: Embedded, redis_server: Server, line: str) -> None:
-    ours = world.main.call(*line.split(" "))
-    assert ours[0] == "-"
-    with Connection("127.0.0.1", redis_server.port) as theirs:
-        assert ours == theirs.call(*line.split(" "))
+    refused_alike(world.main, redis_server.port, line)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from support.embedded import Embedded
+from support.embedded import Embedded, refused_alike
 from support.servers import Server
 from support.wire import Connection
 
@@ -256,7 +256,4 @@ REFUSED = [
 
 @pytest.mark.parametrize("line", REFUSED)
 def test_refused_as_redis_does(world: Embedded, redis_server: Server, line: str) -> None:
-    ours = world.main.call(*line.split(" "))
-    assert ours[0] == "-"
-    with Connection("127.0.0.1", redis_server.port) as theirs:
-        assert ours == theirs.call(*line.split(" "))
+    refused_alike(world.main, redis_server.port, line)

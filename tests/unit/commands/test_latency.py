@@ -9,9 +9,9 @@ from headwater.commands.latency import MAX_SAMPLES, LatencyEvent
 from headwater.commands.latency_report import age, doctor, graph
 from headwater.commands.spec import SPECS
 from headwater.commands.table import DURATION_BUCKETS, Command
-from support.embedded import NOW_MS, Embedded
+from support.embedded import NOW_MS, Embedded, refused_alike
 from support.servers import Server
-from support.wire import Connection, pairs
+from support.wire import pairs
 
 NOW_S = NOW_MS // 1000
 
@@ -177,7 +177,4 @@ REFUSED = [
 
 @pytest.mark.parametrize("line", REFUSED)
 def test_refused_as_redis_does(world: Embedded, redis_server: Server, line: str) -> None:
-    ours = world.main.call(*line.split(" "))
-    assert ours[0] == "-"
-    with Connection("127.0.0.1", redis_server.port) as theirs:
-        assert ours == theirs.call(*line.split(" "))
+    refused_alike(world.main, redis_server.port, line)

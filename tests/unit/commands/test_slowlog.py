@@ -10,9 +10,9 @@ import pytest
 from headwater.commands.redaction import SECRET_DIRECTIVES
 from headwater.config import OPTIONS
 from headwater.resp.request import from_words
-from support.embedded import NOW_MS, Embedded
+from support.embedded import NOW_MS, Embedded, refused_alike
 from support.servers import Server
-from support.wire import Connection, to_bytes
+from support.wire import to_bytes
 
 HIDDEN = b"(redacted)"
 
@@ -141,7 +141,4 @@ REFUSED = [
 
 @pytest.mark.parametrize("line", REFUSED)
 def test_refused_as_redis_does(world: Embedded, redis_server: Server, line: str) -> None:
-    ours = world.main.call(*line.split(" "))
-    assert ours[0] == "-"
-    with Connection("127.0.0.1", redis_server.port) as theirs:
-        assert ours == theirs.call(*line.split(" "))
+    refused_alike(world.main, redis_server.port, line)
