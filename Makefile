@@ -48,10 +48,10 @@ format: .venv/group-lint ## write the code as `make lint` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: build .venv/group-test .venv/group-bench ## compare with a redis-server, about 5 minutes
+bench: build .venv/group-test .venv/group-bench ## compare with a redis-server, about 8 minutes
 	$(BIN)/python -m bench $(ARGS)
 
-bench-quick: build .venv/group-test .venv/group-bench ## the same in about a minute
+bench-quick: build .venv/group-test .venv/group-bench ## the same in two minutes
 	$(BIN)/python -m bench --quick $(ARGS)
 
 docs: build ## write docs/commands.md and docs/configuration.md from the code

@@ -8,18 +8,22 @@ from pathlib import Path
 
 import click
 
-from bench import machine, servers
-from bench.cases import CLIENTS, Case, select
+from bench import machine, recovery, saving, servers
+from bench.cases import CLIENTS, PERSISTENCE, Case, matches, select
 from bench.report import Report
 from bench.run import Outcome, run_case
 from bench.servers import Launch, ServerError
+from bench.trials import Trial, TrialOutcome, run_trial
 
 ROUNDS, SECONDS = 5, 1.0
 QUICK_ROUNDS, QUICK_SECONDS = 3, 0.25
+QUICK_TRIAL_ROUNDS = 1  # they take seconds each, whatever is asked for
+
+TRIALS = (recovery.TRIAL, saving.TRIAL)
 
 
 @click.command()
-@click.option("--case", "patterns", multiple=True, help="Only cases whose title contains this.")
+@click.option("--case", "patterns", multiple=True, help="Cases whose title has this, or a section.")
 @click.option("--list", "list_cases", is_flag=True, help="List the cases and stop.")
 @click.option("--rounds", type=click.IntRange(min=1), help=f"Rounds of each case ({ROUNDS}).")
 @click.option("--seconds", type=float, help=f"Measured time of a round and server ({SECONDS:g}).")
@@ -51,16 +55,18 @@ def main(
 ) -> None:
     """Compare Headwater with a redis-server: server CPU per request, then throughput.
 
-    Both servers are started here, pinned to one core, with persistence off; the load runs on
-    another core. Exit status 1 when a case failed.
+    Both servers are started here, pinned to one core; the load runs on another core. Persistence is
+    off in most cases and on in those of its own section. Exit status 1 when a case failed.
     """
     cases = select(patterns)
-    if not cases:
+    trials = tuple(trial for trial in TRIALS if matches(trial.name, PERSISTENCE, patterns))
+    if not cases and not trials:
         raise click.UsageError("no case matches; see --list")
     if list_cases:
-        for case in cases:
-            click.echo(case.title)
+        for title in (*(case.title for case in cases), *(trial.name for trial in trials)):
+            click.echo(title)
         return
+    trial_rounds = rounds or (QUICK_TRIAL_ROUNDS if quick else ROUNDS)
     rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
     seconds = seconds or (QUICK_SECONDS if quick else SECONDS)
     try:
@@ -72,9 +78,12 @@ def main(
         settings = {"rounds": rounds, "seconds": seconds, "clients": CLIENTS}
         description = machine.describe((subject, reference), server_core, load_core)
         outcomes: list[Outcome] = []
-        report = Report(subject.label, reference.label, description, settings, outcomes)
+        tried: list[TrialOutcome] = []
+        report = Report(subject.label, reference.label, description, settings, outcomes, tried)
         _pin(server_core, load_core)
-        _measure(cases, (subject, reference), server_core, rounds, seconds, outcomes)
+        both = (subject, reference)
+        _measure(cases, both, server_core, rounds, seconds, outcomes)
+        _try(trials, both, server_core, trial_rounds, seconds, tried)
     except ServerError as error:
         raise click.ClickException(str(error)) from error
     report.print()
@@ -84,7 +93,7 @@ def main(
         chart.write_text(report.chart())
     if markdown is not None:
         markdown.write_text(report.markdown())
-    if any(outcome.failure for outcome in outcomes):
+    if any(outcome.failure for outcome in outcomes) or any(trial.failure for trial in tried):
         raise SystemExit(1)
 
 
@@ -100,6 +109,23 @@ def _measure(
     for number, case in enumerate(cases, 1):
         print(f"[{number}/{len(cases)}] {case.title}", file=sys.stderr, flush=True)
         outcome = run_case(case, launches, core, rounds, seconds)
+        outcomes.append(outcome)
+        if outcome.failure is not None:
+            print(outcome.failure, file=sys.stderr, flush=True)
+
+
+def _try(
+    trials: tuple[Trial, ...],
+    launches: tuple[Launch, Launch],
+    core: int,
+    rounds: int,
+    seconds: float,
+    outcomes: list[TrialOutcome],
+) -> None:
+    """The same for the trials."""
+    for trial in trials:
+        print(f"[{trial.name}]", file=sys.stderr, flush=True)
+        outcome = run_trial(trial, launches, core, rounds, seconds)
         outcomes.append(outcome)
         if outcome.failure is not None:
             print(outcome.failure, file=sys.stderr, flush=True)

@@ -60,13 +60,13 @@ def scattered(number: int, room: int) -> int:
     return number * 7919 % (STORED_ORDERS - room)
 
 
-def store_orders(control: Control) -> None:
-    """Make the stream ORDERS hold STORED_ORDERS entries; does nothing when it does already."""
-    if control.call("XLEN", ORDERS) == STORED_ORDERS:
+def store_orders(control: Control, count: int = STORED_ORDERS) -> None:
+    """Make the stream ORDERS hold `count` entries; does nothing when it does already."""
+    if control.call("XLEN", ORDERS) == count:
         return
     control.call("DEL", ORDERS)
-    control.stream(_fill_payloads())
-    _check(control.call("XLEN", ORDERS), STORED_ORDERS, "stored orders")
+    control.stream(_fill_payloads(count))
+    _check(control.call("XLEN", ORDERS), count, "stored orders")
 
 
 def clear_incoming(control: Control) -> None:
@@ -93,11 +93,11 @@ def delivered_group(control: Control) -> None:
     _check(pending, STORED_ORDERS, "pending orders")
 
 
-def _fill_payloads() -> Iterator[bytes]:
-    for start in range(0, STORED_ORDERS, _FILL_BATCH):
+def _fill_payloads(count: int) -> Iterator[bytes]:
+    for start in range(0, count, _FILL_BATCH):
         yield b"".join(
             encode(("XADD", ORDERS, order_id(number), *fields(number)))
-            for number in range(start, start + _FILL_BATCH)
+            for number in range(start, min(start + _FILL_BATCH, count))
         )
 
 

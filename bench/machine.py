@@ -6,6 +6,7 @@ import os
 import platform
 from pathlib import Path
 
+from bench.disk import data_root, file_system
 from bench.servers import Launch
 
 
@@ -15,6 +16,7 @@ def describe(launches: tuple[Launch, ...], server_core: int, load_core: int) -> 
         "cpu": f"{_cpu_model()}, {os.cpu_count()} cores",
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "data": file_system(data_root()),
         "cores": f"servers on core {server_core}, load on core {load_core}",
         **{launch.label: launch.version() for launch in launches},
     }

@@ -1,17 +1,35 @@
-"""The report: one table, drawn by rich on a terminal and as Markdown elsewhere, and a JSON file."""
+"""The report: a table for each section, drawn by rich on a terminal, else as Markdown; and JSON."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.cases import MEMORY, PERSISTENCE
 from bench.chart import draw
 from bench.run import Outcome
+from bench.trials import Figure, TrialOutcome
 
 BUSY_ENOUGH = 0.95  # below it the load generator, not the server, may have set the throughput
 NOISE = 0.03  # a ratio that misses its goal by no more is not told from one that meets it
 DISTURBED = 0.05  # share of a core lost to other processes from which on the report warns
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is drawn: the first column to the left, the others to the right."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+
+    def markdown(self) -> str:
+        """The table as Markdown, under its title."""
+        marks = ["---", *("---:" for _ in self.header[1:])]
+        lines = (self.header, marks, *self.rows)
+        table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+        return f"**{self.title}**\n\n{table}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +41,53 @@ class Report:
     machine: dict[str, str]
     settings: dict[str, float]
     outcomes: list[Outcome]
+    tried: list[TrialOutcome] = field(default_factory=list)
 
     def header(self) -> list[str]:
-        """Column titles."""
+        """Column titles of the cases."""
         both = f"{self.subject} / {self.reference}"
         cpu = [f"CPU us {both}", "ratio", "spread", "goal"]
-        return ["case", *cpu, f"requests/s {both}", "ratio", f"busy {both}"]
+        return ["case", *cpu, f"requests/s {both}", "ratio", "goal", f"busy {both}"]
 
-    def rows(self) -> list[list[str]]:
+    def rows(self, section: str | None = None) -> list[list[str]]:
         """One row for each case; a failed case has its reason instead of figures."""
-        return [self._row(outcome) for outcome in self.outcomes]
+        return [self._row(o) for o in self.outcomes if section in (None, o.case.section)]
+
+    def trial_header(self) -> list[str]:
+        """Column titles of the trials."""
+        return ["trial", f"{self.subject} / {self.reference}", "ratio", "spread", "goal"]
+
+    def trial_rows(self) -> list[list[str]]:
+        """One row for each figure of a trial; a failed trial has its reason."""
+        rows = []
+        for outcome in self.tried:
+            if outcome.failure is not None:
+                rows.append([outcome.trial.name, _failed(outcome.failure), "", "", ""])
+            rows += [self._trial_row(figure) for figure in outcome.figures]
+        return rows
+
+    def tables(self) -> list[Table]:
+        """Cases by section, then the trials; nothing that is empty."""
+        tables = [
+            Table(f"Cases, {section}", self.header(), self.rows(section))
+            for section in (MEMORY, PERSISTENCE)
+        ]
+        tables.append(Table("Trials, persistence", self.trial_header(), self.trial_rows()))
+        return [table for table in tables if table.rows]
 
     def markdown(self) -> str:
-        """Table and description as Markdown."""
-        header = self.header()
-        marks = ["---", *("---:" for _ in header[1:])]
-        lines = [header, marks, *self.rows()]
-        table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-        return f"{table}\n\n{self.notes()}\n"
+        """Tables and description as Markdown."""
+        return "\n\n".join([*(table.markdown() for table in self.tables()), self.notes()]) + "\n"
 
     def notes(self) -> str:
         """How to read the table, what it was made on, and what disturbed it."""
         paragraphs = [
             "CPU us: microseconds (user + system) of the server for a request. Medians of the "
             f"rounds; ratios are {self.subject} to {self.reference}: lower is better for CPU, "
-            "higher for requests/s. spread: lowest and highest CPU ratio of a round. "
+            "higher for requests/s. spread: lowest and highest ratio of a round (of CPU in cases). "
             f"!: misses its goal by more than the noise ({NOISE:g}). busy: share of its core that "
-            f"the server used; ~: below {BUSY_ENOUGH:.0%}, so the load generator may have set "
-            "the throughput."
+            f"the server used; ~: below {BUSY_ENOUGH:.0%}, so the load generator, or under always "
+            "the disk, may have set the throughput."
         ]
         facts = [f"{name}: {value}" for name, value in self.machine.items()]
         facts += [f"{name}: {value:g}" for name, value in self.settings.items()]
@@ -71,6 +108,7 @@ class Report:
             "machine": self.machine,
             "settings": self.settings,
             "cases": [self._entry(outcome) for outcome in self.outcomes],
+            "trials": [_trial_entry(outcome) for outcome in self.tried],
         }
         path.write_text(json.dumps(document, indent=1) + "\n")
 
@@ -84,7 +122,7 @@ class Report:
         try:
             from rich import box
             from rich.console import Console
-            from rich.table import Table
+            from rich.table import Table as RichTable
         except ImportError:
             print(self.markdown())
             return
@@ -92,18 +130,20 @@ class Report:
         if not console.is_terminal:
             print(self.markdown())
             return
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for number, title in enumerate(self.header()):
-            table.add_column(title, justify="right" if number else "left", overflow="fold")
-        for row in self.rows():
-            table.add_row(*row)
-        console.print(table)
+        for table in self.tables():
+            drawn = RichTable(title=table.title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+            for number, title in enumerate(table.header):
+                drawn.add_column(title, justify="right" if number else "left", overflow="fold")
+            for row in table.rows:
+                drawn.add_row(*row)
+            console.print(drawn)
         console.print(self.notes(), markup=False, highlight=False)
 
     def _entry(self, outcome: Outcome) -> dict[str, object]:
         entry: dict[str, object] = {
             "case": outcome.case.title,
             "goal": outcome.case.goal,
+            "rate_goal": outcome.case.rate_goal,
             "failure": outcome.failure,
         }
         if outcome.failure is not None:
@@ -128,23 +168,37 @@ class Report:
 
     def _row(self, outcome: Outcome) -> list[str]:
         if outcome.failure is not None:
-            reason = outcome.failure.splitlines()[0].rstrip(":").replace("|", "/")
             blank = [""] * (len(self.header()) - 2)
-            return [outcome.case.title, f"FAILED: {reason}", *blank]
+            return [outcome.case.title, _failed(outcome.failure), *blank]
         ours, theirs = self.subject, self.reference
         cpu, cpu_reference = (outcome.median("cpu_us", label) for label in (ours, theirs))
         rate, rate_reference = (outcome.median("rate", label) for label in (ours, theirs))
         spread = outcome.cpu_ratios(ours, theirs)
-        missed = cpu / cpu_reference > outcome.case.goal + NOISE
+        goal, rate_goal = outcome.case.goal, outcome.case.rate_goal
+        missed = goal is not None and cpu / cpu_reference > goal + NOISE
+        rate_missed = rate_goal is not None and rate / rate_reference < rate_goal - NOISE
         return [
             outcome.case.title,
             f"{cpu:.2f} / {cpu_reference:.2f}",
             f"{cpu / cpu_reference:.2f}" + (" !" if missed else ""),
             f"{min(spread):.2f}-{max(spread):.2f}",
-            f"{outcome.case.goal:.2f}",
+            _goal(goal),
             f"{_short(rate)} / {_short(rate_reference)}",
-            f"{rate / rate_reference:.2f}",
+            f"{rate / rate_reference:.2f}" + (" !" if rate_missed else ""),
+            _goal(rate_goal),
             " / ".join(_busy(outcome.median("busy", label)) for label in (ours, theirs)),
+        ]
+
+    def _trial_row(self, figure: Figure) -> list[str]:
+        ours, theirs = figure.median(self.subject), figure.median(self.reference)
+        spread = figure.ratios(self.subject, self.reference)
+        missed = figure.goal is not None and ours / theirs > figure.goal + NOISE
+        return [
+            figure.title,
+            f"{ours:.3g} / {theirs:.3g} {figure.unit}",
+            f"{ours / theirs:.2f}" + (" !" if missed else ""),
+            f"{min(spread):.2f}-{max(spread):.2f}",
+            _goal(figure.goal),
         ]
 
     def _disturbed(self) -> list[tuple[str, float]]:
@@ -155,6 +209,31 @@ class Report:
                 if share >= DISTURBED:
                     found.append((outcome.case.title, share))
         return found
+
+
+def _trial_entry(outcome: TrialOutcome) -> dict[str, object]:
+    figures = [
+        {
+            "figure": figure.title,
+            "unit": figure.unit,
+            "goal": figure.goal,
+            **{
+                label: {"median": figure.median(label), "rounds": figure.samples[label]}
+                for label in figure.samples
+            },
+        }
+        for figure in outcome.figures
+    ]
+    return {"trial": outcome.trial.name, "failure": outcome.failure, "figures": figures}
+
+
+def _failed(failure: str) -> str:
+    """The first line of a failure, fit for a cell."""
+    return "FAILED: " + failure.splitlines()[0].rstrip(":").replace("|", "/")
+
+
+def _goal(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}"
 
 
 def _short(rate: float) -> str:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.cases import CLIENTS, Case
+from bench.cases import Case
 from bench.load import Load, LoadError
 from bench.servers import Launch, Server, ServerError, waited_ns_of
 from bench.wire import ReplyError
@@ -82,7 +82,9 @@ def run_case(
     outcome = Outcome(case, {launch.label: [] for launch in launches})
     try:
         with ExitStack() as stack:
-            servers = tuple(stack.enter_context(Server(launch, core)) for launch in launches)
+            servers = tuple(
+                stack.enter_context(Server(launch, core, case.settings)) for launch in launches
+            )
             _rounds(case, servers, rounds, seconds, outcome.samples)
     except (CaseError, ServerError) as error:
         outcome.failure = str(error)
@@ -99,14 +101,14 @@ def _rounds(
     batches = case.batches()
     sizes = _probe(case, servers, batches[0][0])
     with ExitStack() as stack:
-        loads = {s.label: stack.enter_context(closing(Load(s.port, CLIENTS))) for s in servers}
+        loads = {s.label: stack.enter_context(closing(Load(s.port, case.clients))) for s in servers}
         for server in servers:
-            with _blaming(server):
+            with blaming(server):
                 _round(case, server, loads[server.label], batches, sizes[server.label], WARM_UP_S)
         for number in range(rounds):
             for server in servers if number % 2 == 0 else reversed(servers):
                 load, size = loads[server.label], sizes[server.label]
-                with _blaming(server):
+                with blaming(server):
                     sample = _round(case, server, load, batches, size, seconds)
                 samples[server.label].append(sample)
 
@@ -152,7 +154,7 @@ def _probe(case: Case, servers: tuple[Server, ...], batch: bytes) -> dict[str, i
     """
     replies: dict[str, bytes] = {}
     for server in servers:
-        with _blaming(server):
+        with blaming(server):
             case.prepare(server.control)
             replies[server.label] = server.control.probe(batch, case.pipeline)
     if case.reply_lines is not None:
@@ -176,7 +178,7 @@ def _difference(replies: dict[str, bytes]) -> str:
 
 
 @contextmanager
-def _blaming(server: Server) -> Iterator[None]:
+def blaming(server: Server) -> Iterator[None]:
     """Turn a failure of a request into a CaseError that names the server."""
     try:
         yield

@@ -18,18 +18,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.disk import temporary_folder
 from bench.wire import Control, ReplyError
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0  # loading a journal is part of it
 STOP_TIMEOUT_S = 10.0
 SETTLE_TIMEOUT_S = 3.0
 _SETTLE_STEP_S = 0.02
 _SETTLE_SHARE = 0.05  # of a core: below it a server counts as idle
-_POLL_S = 0.01
+_POLL_S = 0.002
 _BUILD_DETAILS = ("sha=", "bits=", "build=")  # of redis-server --version
 _CPUCLOCK_SCHED = 2  # Linux: the low bits of a clock ID that ask for user + system nanoseconds
 
-SETTINGS = ("--save", "", "--appendonly", "no", "--bind", "127.0.0.1")
+IN_MEMORY = ("--save", "", "--appendonly", "no")
+
+
+def journal(fsync: str) -> tuple[str, ...]:
+    """Settings with the journal on; it is rewritten only when a measurement asks for it."""
+    always = ("--save", "", "--appendonly", "yes", "--auto-aof-rewrite-percentage", "0")
+    return (*always, "--appendfsync", fsync)
 
 
 class ServerError(Exception):
@@ -38,7 +45,7 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a server is started; port, SETTINGS and folder are added to `command`."""
+    """How a server is started; port, settings and folder are added to `command`."""
 
     label: str
     command: tuple[str, ...]
@@ -88,22 +95,37 @@ def _bundled_redis() -> str | None:
 
 
 class Server:
-    """A running server. Use as a context manager."""
+    """A running server. Use as a context manager.
 
-    def __init__(self, launch: Launch, core: int | None) -> None:
+    `folder` holds its data from an earlier server and stays; without one it gets an empty folder
+    that ends with it. `ready_s` is the time from its start until it answered a PING.
+    """
+
+    def __init__(
+        self,
+        launch: Launch,
+        core: int | None,
+        settings: tuple[str, ...] = IN_MEMORY,
+        folder: Path | None = None,
+    ) -> None:
         self.launch = launch
         self.label = launch.label
         self.port = _free_port()
-        self._folder = tempfile.TemporaryDirectory(prefix="bench-")
-        self._log = Path(self._folder.name, "server.log")
-        arguments = (*launch.command, "--port", str(self.port), *SETTINGS)
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        if folder is None:
+            self._temporary = temporary_folder()
+            folder = Path(self._temporary.name)
+        self.folder = folder
+        self._log = self.folder / "server.log"
+        options = ("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder))
+        started = time.monotonic()
         own_cores = os.sched_getaffinity(0)
         with self._log.open("wb") as log:
             if core is not None:
                 os.sched_setaffinity(0, {core})  # inherited by every thread of the child
             try:
                 self._process = subprocess.Popen(
-                    (*arguments, "--dir", self._folder.name),
+                    (*launch.command, *options, *settings),
                     env={**os.environ, **launch.environment},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -114,6 +136,7 @@ class Server:
         self._clock = (~self._process.pid << 3) | _CPUCLOCK_SCHED
         try:
             self.control = self._connect()
+            self.ready_s = time.monotonic() - started
         except BaseException:
             self.stop()
             raise
@@ -133,6 +156,10 @@ class Server:
         """Time for which its threads were ready to run but another process had the core."""
         return waited_ns_of(self._process.pid)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def settle(self) -> None:
         """Wait until work left over in the background is done, at most SETTLE_TIMEOUT_S."""
         end = time.monotonic() + SETTLE_TIMEOUT_S
@@ -149,6 +176,11 @@ class Server:
             log = self._log.read_text(errors="replace")[-2000:]
             raise ServerError(f"{self.label} ended with status {status}:\n{log}")
 
+    def kill(self) -> None:
+        """End the process at once: nothing more is written by it."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """End the process; kill it when it does not end in time."""
         self._process.terminate()
@@ -157,7 +189,8 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._folder.cleanup()
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def _connect(self) -> Control:
         end = time.monotonic() + START_TIMEOUT_S

@@ -85,7 +85,7 @@ def test_a_report_shows_ratios_of_medians_and_failures(tmp_path: Path) -> None:
     report = Report("ours", "theirs", {"cpu": "a machine"}, {"rounds": 3}, [measured, failed])
     first, second = report.rows()
     assert first[:4] == ["PING", "3.00 / 2.00", "1.50 !", "0.00-1.50"]
-    assert first[4:] == ["1.00", "100k / 500k", "0.20", "30% ~ / 100%"]
+    assert first[4:] == ["1.00", "100k / 500k", "0.20", "", "30% ~ / 100%"]
     assert second[:2] == ["other", "FAILED: ours: a / b"]
     assert len(first) == len(second) == len(report.header())
     path = tmp_path / "figures.json"
