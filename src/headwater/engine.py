@@ -1,7 +1,8 @@
-"""The engine: keyspace, commands and their settings put together, without sockets.
+"""The engine: keyspace, commands, settings and persistence put together, without sockets.
 
 Whoever drives it (the server, an embedding program) gives it sessions, calls `run_due` when
-`next_ms` says so, and `tick` ten times a second.
+`next_ms` says so, and `tick` ten times a second. It lives in memory until `persistence` is
+opened.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from headwater.commands.slowlog import Slowlog
 from headwater.commands.state import ServerState
 from headwater.commands.table import CommandTable
 from headwater.config import Config
+from headwater.journal.disk import Disk
 from headwater.keyspace.database import Keyspace
 from headwater.keyspace.waiters import Waiters
+from headwater.persistence.persistence import Persistence
 from headwater.raw import monotonic_us
 
 EXPIRE_AT_ONCE = 1000
@@ -30,7 +33,9 @@ turn. A portion takes 10 to 500 us: that depends on how dear it is to give memor
 class Engine:
     """One store. `state` is what its sessions share; `config` may change while it runs."""
 
-    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: Config, clock: Clock | None = None, disk: Disk | None = None
+    ) -> None:
         load_all()
         self.config = config
         self.clock = clock or Clock()
@@ -48,6 +53,8 @@ class Engine:
             self.slowlog,
             self.latency,
         )
+        self.persistence = Persistence(self.state, config, disk)
+        self.state.persistence = self.persistence
         self._apply_settings()
         config.on_change(_SETTINGS, self._apply_settings)
 
@@ -71,18 +78,26 @@ class Engine:
         """End the waits whose time is over and serve the readers whose pending entry is due."""
         self.clock.refresh()
         serve_due(self.state)
+        self.state.recorder.seal()
 
     def tick(self) -> bool:
-        """Expire keys and free what was dropped, a bounded amount; True when there is more."""
+        """Expire keys and free what was dropped, a bounded amount; True when there is more.
+
+        While data is loaded nothing expires: keys that did are deleted by the journal's records.
+        """
         self.clock.refresh()
         keyspace = self.keyspace
         more = False
+        if self.state.loading:
+            return False
         if keyspace.active_expiry:
             more = keyspace.expire_due(EXPIRE_AT_ONCE)
+            self.state.recorder.seal()
         if keyspace.graveyard:
             more = self._free() or more
         if keyspace.ready:
             serve_ready(self.state)
+        self.persistence.tick()
         return more
 
     def _free(self) -> bool:

@@ -60,6 +60,7 @@ SYNTAX = declare("ERR", "syntax error")
 NOT_AN_INTEGER = declare("ERR", "value is not an integer or out of range")
 NOT_A_FLOAT = declare("ERR", "value is not a valid float")
 OUT_OF_RANGE = declare("ERR", "value is out of range")
+NOT_POSITIVE = declare("ERR", "value is out of range, must be positive")
 WRONG_TYPE = declare("WRONGTYPE", "Operation against a key holding the wrong kind of value")
 NO_SUCH_KEY = declare("ERR", "no such key")
 WRONG_ARITY = declare("ERR", "wrong number of arguments for '{}' command")
@@ -272,10 +273,41 @@ MAXAGE_NOT_POSITIVE = declare("ERR", "maxage should be greater than 0")
 UNBLOCK_REASON = declare("ERR", "CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
 PAUSE_MODE = declare("ERR", "CLIENT PAUSE mode must be WRITE or ALL")
 
+# --- RESTORE ---
+BUSY_KEY = declare("BUSYKEY", "Target key name already exists.")
+RESTORE_TTL = declare("ERR", "Invalid TTL value, must be >= 0")
+RESTORE_IDLETIME = declare("ERR", "Invalid IDLETIME value, must be >= 0")
+RESTORE_FREQ = declare("ERR", "Invalid FREQ value, must be >= 0 and <= 255")
+RESTORE_FOOTER = declare("ERR", "DUMP payload version or checksum are wrong")
+RESTORE_FORMAT = declare("ERR", "Bad data format")
+
 # --- the server ---
 SLOWLOG_COUNT = declare("ERR", "count should be greater than or equal to -1")
 NO_LATENCY_SAMPLES = declare("ERR", "No samples available for event '{}'")
 MONITOR_DENIED = declare("ERR", "MONITOR isn't allowed for DENY BLOCKING client")
+LOADING = declare("LOADING", "Redis is loading the dataset in memory")
+JOURNAL_FAILS = declare("MISCONF", "Errors writing to the AOF file: {}")
+SNAPSHOT_FAILS = declare(
+    "MISCONF",
+    "Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. "
+    "Commands that may modify the data set are disabled, because this instance is configured to "
+    "report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). "
+    "Please check the Redis logs for details about the RDB error.",
+)
+SAVE_IN_PROGRESS = declare("ERR", "Background save already in progress")
+SAVE_WHILE_REWRITING = declare(
+    "ERR",
+    "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order "
+    "to schedule a BGSAVE whenever possible.",
+)
+REWRITE_IN_PROGRESS = declare("ERR", "Background append only file rewriting already in progress")
+RELOAD_OPTIONS = declare("ERR", "DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+RELOAD_FAILED = declare("ERR", "Error trying to load the RDB dump, check server logs.")
+LOADAOF_FAILED = declare("ERR", "Error trying to load the AOF files, check server logs.")
+SHUTDOWN_FAILED = declare("ERR", "Errors trying to SHUTDOWN. Check logs.")
+WAITAOF_WITHOUT_JOURNAL = declare(
+    "ERR", "WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+)
 NO_SHUTDOWN = declare("ERR", "No shutdown in progress.")
 SHUTDOWN_EMBEDDED = declare("ERR", "there is no server to shut down")
 RESP2_UNSUPPORTED = declare("ERR", "RESP2 is not supported by this command")

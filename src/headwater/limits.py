@@ -31,3 +31,14 @@ TRANSPORT_HIGH_BYTES = 256 * 1024
 TRANSPORT_LOW_BYTES = 64 * 1024
 """A transport that holds more than the first stops the client's requests, until it is down to
 the second: this much a client that does not read can cost."""
+
+JOURNAL_BATCH_BYTES = 512 * 1024
+"""What was recorded is written at the latest when it is so much, and not at the end of a round."""
+
+JOURNAL_BACKLOG_BYTES = 32 * 1024 * 1024
+"""While so much waits for a slow disk, no client's requests are executed."""
+
+JOURNAL_RESERVE_BYTES = 16 * 1024 * 1024
+JOURNAL_MARGIN_BYTES = 1024 * 1024
+"""The journal has disk space of the first size reserved ahead of it, where the file system can;
+commands that change something are refused while less than the second is left."""

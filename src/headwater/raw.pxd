@@ -19,6 +19,7 @@ cpdef int decimal_length(unsigned long long value) noexcept
 cpdef Py_ssize_t put_decimal(bytearray buf, Py_ssize_t pos, unsigned long long value) noexcept
 cpdef (bint, long long) parse_int(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept
 cpdef (bint, unsigned long long) parse_u64(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept
+cpdef unsigned int crc32(bytearray buf, Py_ssize_t pos, Py_ssize_t n, unsigned int start) noexcept
 cpdef long long monotonic_us() noexcept
 cpdef long long unix_us() noexcept
 cpdef Py_ssize_t receive(int descriptor, bytearray buf, Py_ssize_t size) noexcept

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+import zlib
 
 
 def alloc(n: int) -> bytearray:
@@ -118,6 +119,11 @@ def parse_u64(buf: bytearray, pos: int, n: int) -> tuple[bool, int]:
     if value >> 64:
         return False, 0
     return True, value
+
+
+def crc32(buf: bytearray, pos: int, n: int, start: int) -> int:
+    """The CRC-32 (of IEEE 802.3, as in zlib) of a span; `start` is the CRC of what is before it."""
+    return zlib.crc32(memoryview(buf)[pos : pos + n], start)
 
 
 def monotonic_us() -> int:

@@ -10,6 +10,7 @@ from headwater.clock import ManualClock
 from headwater.config import Config
 from headwater.engine import Engine
 from headwater.server.connection import Connection, Shared
+from headwater.server.gate import Gate
 
 from . import wire
 
@@ -147,6 +148,7 @@ class World:
         self.pushed: list[int] = []
         self.shared = Shared(
             self.loop,
+            Gate(self.loop, self.engine.state.recorder),
             lambda connection: None,
             self._on_gone,
             lambda connection, stalled: self.stalled.append((connection.id, stalled)),

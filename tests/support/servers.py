@@ -85,20 +85,22 @@ class Server:
             )
 
     def wait_ready(self) -> None:
-        """Return once the server answers a request (any answer: it may ask for a password)."""
+        """Return once the server has loaded its data and answers (it may ask for a password)."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             self.check_alive()
-            try:
-                with Connection("127.0.0.1", self.port, timeout=START_SECONDS) as connection:
-                    connection.call("PING")
-                return
-            except (OSError, EOFError):
-                if time.monotonic() > deadline:
-                    raise ServerDiedError(
-                        f"{self.kind} did not answer in {START_SECONDS} s\n{self.log_text()}"
-                    ) from None
-                time.sleep(0.01)
+            with (
+                contextlib.suppress(OSError, EOFError),
+                Connection("127.0.0.1", self.port, timeout=START_SECONDS) as connection,
+            ):
+                kind, text = connection.call("PING")
+                if kind != "-" or not text.startswith(b"LOADING"):
+                    return
+            if time.monotonic() > deadline:
+                raise ServerDiedError(
+                    f"{self.kind} did not answer in {START_SECONDS} s\n{self.log_text()}"
+                )
+            time.sleep(0.01)
 
     def connect(self, resp: int = 2, timeout: float = 20, password: str = "") -> Connection:
         """A new connection, closed with the server at the latest."""

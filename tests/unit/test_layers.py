@@ -19,8 +19,11 @@ LAYERS = (
     ("cli",),
     ("server",),
     ("engine",),
+    ("persistence",),
     ("config", "commands"),  # beside each other: a command is handed the configuration
+    ("rdb",),
     ("keyspace",),
+    ("journal",),
     ("streams",),
     ("resp",),
     ("value", "errors", "clock"),

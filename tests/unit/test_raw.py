@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import socket
+import zlib
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -145,6 +146,17 @@ def test_decimals_are_written_as_python_writes_them(value: int) -> None:
     buf = bytearray(b"\xaa" * 24)
     assert call("put_decimal", buf, 2, value) == 2 + len(text)
     assert buf == b"\xaa\xaa" + text + b"\xaa" * (22 - len(text))
+
+
+@given(st.binary(max_size=300), st.integers(0, 2**32 - 1), st.data())
+def test_crc32_is_that_of_zlib_and_can_be_chained(
+    content: bytes, start: int, data: st.DataObject
+) -> None:
+    buf = bytearray(content)
+    assert call("crc32", buf, 0, len(buf), start) == zlib.crc32(content, start)
+    middle = data.draw(st.integers(0, len(buf)))
+    first = call("crc32", buf, 0, middle, start)
+    assert call("crc32", buf, middle, len(buf) - middle, first) == zlib.crc32(content, start)
 
 
 near_numbers = st.from_regex(rb"[-+ 0]{0,2}[0-9]{0,22}[ x]?", fullmatch=True)

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from headwater.config import BY_NAME, Config, ConfigError, load_file, load_stdin
 from headwater.config.file import INCLUDE, apply_directive
 
+SAVE_WITHOUT_JOURNAL = "3600 1 300 100 60 10000"
+"""Who switches the journal off and says nothing of snapshots gets them when Redis takes them."""
+
 
 def read_arguments(arguments: Sequence[str]) -> Config | None:
     """Return the configuration of `[CONFIG_FILE|-] [--directive value ...]`.
@@ -39,6 +42,8 @@ def read_arguments(arguments: Sequence[str]) -> Config | None:
             apply_directive(config, name, values)
         except ConfigError as error:
             raise ConfigError(f"command line: {error}") from None
+    if not config.is_given("save") and not config.get_bool("appendonly"):
+        config.assign("save", [SAVE_WITHOUT_JOURNAL])
     return config
 
 

@@ -56,6 +56,51 @@ def _serve(arguments: tuple[str, ...]) -> None:
     sys.exit(serve(arguments))
 
 
+@group.command("import", context_settings=_CONTEXT)
+@click.argument("source", type=click.Path())
+@click.option("--dir", "directory", metavar="DIR", help="The data directory to fill (.).")
+@click.option("--force", is_flag=True, help="Replace the data that the directory has already.")
+@click.option("--skip-unknown", is_flag=True, help="Leave out what Headwater does not have.")
+def _import(source: str, directory: str | None, force: bool, skip_unknown: bool) -> None:
+    """Take over the data of a Redis into a data directory, on which no server runs.
+
+    SOURCE is an RDB file, an append-only file, the manifest or the directory of append-only files,
+    or Redis's data directory.
+    """
+    from headwater.cli.import_ import run_import
+
+    sys.exit(run_import(source, directory, force, skip_unknown))
+
+
+@group.command("check", context_settings=_CONTEXT)
+@click.argument("path", type=click.Path())
+@click.option("--deep", is_flag=True, help="Load everything, as a start would, and count it.")
+@click.option("--repair", "mend", is_flag=True, help="Keep what is sound, after a backup.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option(
+    "--appenddirname", default="appendonlydir", metavar="NAME", help="As in the configuration."
+)
+@click.option("--dbfilename", default="dump.rdb", metavar="NAME", help="As in the configuration.")
+def _check(
+    path: str, deep: bool, mend: bool, as_json: bool, appenddirname: str, dbfilename: str
+) -> None:
+    """Verify the journal and the snapshot of a data directory, or one of their files.
+
+    PATH is a data directory (the server's --dir), or a file in it. Everything is read to its end,
+    nothing is changed, and a server may be using the directory meanwhile.
+
+    --repair makes a journal that a start refuses one that it accepts: the longest part of the
+    history that is sound stays, and what is dropped is told. Files that change are first copied
+    to a new directory beside them. No server may be using the directory.
+
+    Exit status: 0 sound; 1 not damaged, but a start cuts off a torn tail or leaves something out;
+    2 damaged; 3 it could not be read, or not be repaired.
+    """
+    from headwater.cli.check import run_check
+
+    sys.exit(run_check(path, appenddirname, dbfilename, deep, mend, as_json))
+
+
 @group.command("config", context_settings=_CONTEXT)
 def _config() -> None:
     """Print a configuration file with every directive and its default."""

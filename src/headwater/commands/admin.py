@@ -39,7 +39,7 @@ def lolwut(session: Session, request: Request, reply: Reply) -> None:
 @command("SHUTDOWN")
 def shutdown(session: Session, request: Request, reply: Reply) -> None:
     """Stop the server. There is no reply: the connection ends."""
-    save = nosave = abort = other = False
+    save = nosave = abort = now = force = False
     for i in range(1, request.argc):
         if request.text_equals(i, b"SAVE"):
             save = True
@@ -47,16 +47,21 @@ def shutdown(session: Session, request: Request, reply: Reply) -> None:
             nosave = True
         elif request.text_equals(i, b"ABORT"):
             abort = True
-        elif request.text_equals(i, b"NOW") or request.text_equals(i, b"FORCE"):
-            other = True
+        elif request.text_equals(i, b"NOW"):
+            now = True
+        elif request.text_equals(i, b"FORCE"):
+            force = True
         else:
             raise errors.SYNTAX.error()
-    if (abort and (save or nosave or other)) or (save and nosave):
+    if (abort and (save or nosave or now or force)) or (save and nosave):
         raise errors.SYNTAX.error()
     if abort:
         raise errors.NO_SHUTDOWN.error()
     server = session.state.server
     if server is None:
         raise errors.SHUTDOWN_EMBEDDED.error()
+    wanted = True if save else False if nosave else None
+    if not session.state.persistence.save_before_stop(wanted) and not force:
+        raise errors.SHUTDOWN_FAILED.error()
     session.close_after_reply = True
     server.request_shutdown()

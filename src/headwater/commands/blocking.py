@@ -145,10 +145,18 @@ def _try_again(state: ServerState, blocked: Blocked) -> bool:
         blocked.command.failed_calls += 1
     finally:
         session.database = database
+    state.recorder.seal()
     if reply.empty():
         return False
     _finish(session, reply, monotonic_us() - start)
     return True
+
+
+def try_again(session: Session) -> None:
+    """Run the session's waiting command again, if one waits: something has happened for it."""
+    blocked = session.blocked
+    if blocked is not None:
+        _try_again(session.state, blocked)
 
 
 def _finish(session: Session, reply: Reply, took_us: int) -> None:

@@ -2,6 +2,7 @@ cimport cython
 
 from headwater.commands.groups cimport group_to_write, interval_start
 from headwater.commands.session cimport Session
+from headwater.journal.recorder cimport Recorder
 from headwater.raw cimport parse_int
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
@@ -20,7 +21,7 @@ cdef long long SCAN_BATCH
 @cython.locals(ok=bint, value="long long")
 cpdef long long min_idle(Request request, Py_ssize_t i, name) except? -1
 @cython.locals(now_ms="long long", consumer=Consumer)
-cpdef Consumer consumer_of(Session session, Group group, bytes name)
+cpdef Consumer consumer_of(Session session, bytes key, Group group, bytes name)
 @cython.locals(records=Records, handle="unsigned int")
 cpdef object write_claimed(
     Group group, EntryFinder finder, list handles, bint just_id, Reply reply
@@ -54,6 +55,9 @@ cpdef long long claim_argument(Request request, Py_ssize_t i, option) except? -1
     ms=u64,
     seq=u64,
     handle="unsigned int",
+    key=bytes,
+    db=Py_ssize_t,
+    recorder=Recorder,
 )
 cpdef object xclaim(Session session, Request request, Reply reply)
 @cython.locals(
@@ -70,6 +74,10 @@ cpdef object xclaim(Session session, Request request, Reply reply)
     scan=Scan,
     deleted_ms=u64,
     deleted_seq=u64,
+    key=bytes,
+    db=Py_ssize_t,
+    recorder=Recorder,
+    now_ms="long long",
 )
 cpdef object xautoclaim(Session session, Request request, Reply reply)
 

@@ -30,12 +30,13 @@ def min_idle(request: Request, i: int, name: str) -> int:
     return max(0, value)
 
 
-def consumer_of(session: Session, group: Group, name: bytes) -> Consumer:
+def consumer_of(session: Session, key: bytes, group: Group, name: bytes) -> Consumer:
     """The consumer who claims, made if need be, and seen now."""
     now_ms = session.state.clock.now_ms
     consumer = group.consumer(name)
     if consumer is None:
         consumer = group.create_consumer(name, now_ms)
+        session.state.recorder.create_consumer(session.database.index, key, group, consumer)
         session.database.keyspace.dirty += 1
     consumer.seen_ms = now_ms
     return consumer
@@ -126,10 +127,14 @@ def xclaim(session: Session, request: Request, reply: Reply) -> None:
     min_idle_ms = min_idle(request, 4, "XCLAIM")
     now_ms = session.state.clock.now_ms
     options = ClaimOptions(request, now_ms)
+    key = request.arg(1)
+    db = session.database.index
+    recorder = session.state.recorder
     if compare(options.last_ms, options.last_seq, group.last_ms, group.last_seq) > 0:
         group.set_position(options.last_ms, options.last_seq, group.entries_read)
+        recorder.set_position(db, key, group)
         session.database.keyspace.dirty += 1
-    consumer = consumer_of(session, group, request.arg(3))
+    consumer = consumer_of(session, key, group, request.arg(3))
     pending = group.pending
     finder = EntryFinder(stream)
     claimed: list[int] = []
@@ -139,6 +144,7 @@ def xclaim(session: Session, request: Request, reply: Reply) -> None:
         if not finder.find(ms, seq):
             if handle != 0:
                 pending.remove(handle)
+                recorder.acknowledge(db, key, group, ms, seq)
                 session.database.keyspace.dirty += 1
             continue
         if handle == 0:
@@ -160,9 +166,11 @@ def xclaim(session: Session, request: Request, reply: Reply) -> None:
         claimed.append(handle)
     if claimed:
         consumer.active_ms = now_ms
+        # One that was claimed twice stands where it came last, with the count of the last time.
+        recorder.assign(db, key, group, consumer, claimed, options.time_ms, now_ms)
         session.database.keyspace.dirty += len(claimed)
         if options.time_ms < now_ms:
-            pending_changed(session.database, request.arg(1))
+            pending_changed(session.database, key)
     write_claimed(group, finder, claimed, options.just_id, reply)
 
 
@@ -195,9 +203,16 @@ def xautoclaim(session: Session, request: Request, reply: Reply) -> None:
         else:
             raise errors.SYNTAX.error()
     stream, group = group_to_write(session, request)
-    consumer = consumer_of(session, group, request.arg(3))
+    key = request.arg(1)
+    db = session.database.index
+    recorder = session.state.recorder
+    now_ms = session.state.clock.now_ms
+    consumer = consumer_of(session, key, group, request.arg(3))
     scan = Scan(stream, group, ms, seq)
-    scan.run(consumer, session.state.clock.now_ms, min_idle_ms, count, just_id)
+    scan.run(consumer, now_ms, min_idle_ms, count, just_id)
+    for deleted_ms, deleted_seq in scan.deleted:
+        recorder.acknowledge(db, key, group, deleted_ms, deleted_seq)
+    recorder.assign(db, key, group, consumer, scan.claimed, now_ms, now_ms)
     session.database.keyspace.dirty += len(scan.claimed) + len(scan.deleted)
     reply.array(3)
     reply.stream_id(scan.ms, scan.seq)

@@ -30,10 +30,15 @@ _HELP = (
     "    40 hex digits that depend on the content of all databases and on nothing else.",
     "DIGEST-VALUE key [key ...]",
     "    The same for the value of each key.",
+    "LOADAOF",
+    "    Empty all databases and load the journal again.",
     "OBJECT key",
     "    Facts about how a key's value is stored.",
     "PROTOCOL string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
     "    An example of a type of reply.",
+    "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+    "    Save a snapshot, empty all databases, load it. Options leave one of that out; MERGE lets",
+    "    a key of the file take the place of one that is there.",
     "SET-ACTIVE-EXPIRE 0|1",
     "    Whether expired keys are deleted before somebody asks for them.",
     "SLEEP seconds",
@@ -103,6 +108,22 @@ def _stringmatch_len(session: Session, request: Request, reply: Reply) -> None:
     reply.integer(1 if matches(request.arg(3), b"a" * length, False) else 0)
 
 
+def _reload(session: Session, request: Request, reply: Reply) -> None:
+    options = {request.arg(i).upper() for i in range(2, request.argc)}
+    if not options <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
+        raise errors.RELOAD_OPTIONS.error()
+    session.state.persistence.saving.reload(
+        b"NOSAVE" not in options, b"NOFLUSH" not in options, b"MERGE" in options
+    )
+    reply.ok()
+
+
+def _load_journal(session: Session, request: Request, reply: Reply) -> None:
+    if not session.state.persistence.reload_journal():
+        raise errors.LOADAOF_FAILED.error()
+    reply.ok()
+
+
 def _protocol(session: Session, request: Request, reply: Reply) -> None:
     write_example(request.arg(2).lower(), reply)
 
@@ -119,8 +140,10 @@ _SUBCOMMANDS: dict[bytes, tuple[int, Subcommand]] = {
     b"DIGEST": (2, _digest),
     b"DIGEST-VALUE": (-2, _digest_value),
     b"HELP": (2, _help),
+    b"LOADAOF": (-2, _load_journal),
     b"OBJECT": (-3, _object),
     b"PROTOCOL": (3, _protocol),
+    b"RELOAD": (-2, _reload),
     b"SET-ACTIVE-EXPIRE": (3, _set_active_expire),
     b"SLEEP": (3, _sleep),
     b"STRINGMATCH-LEN": (4, _stringmatch_len),

@@ -14,6 +14,7 @@ from headwater.commands.flags import (
     ADMIN,
     DENYOOM,
     FAST,
+    LOADING,
     NO_AUTH,
     NO_MULTI,
     PROTECTED,
@@ -65,6 +66,7 @@ def execute(session: Session, request: Request, reply: Reply) -> int:
         session.last_command = command.name
         state.keyspace.touch = not session.no_touch
         call(session, command, request, reply)
+        state.recorder.seal()
         if state.keyspace.ready:
             serve_ready(state)
             state.at_us = 0  # what that took is not the next command's
@@ -138,7 +140,19 @@ def _refusal(
         return errors.NOT_IN_TRANSACTION.text()
     if session.is_monitor and command.flags & (READONLY | WRITE):
         return errors.MONITOR_KEYSPACE.text()
+    state = session.state
+    if state.write_refusal and _needs_disk(session, command):
+        return state.write_refusal
+    if state.loading and not command.flags & LOADING:
+        return errors.LOADING.text()
     return None
+
+
+def _needs_disk(session: Session, command: Command) -> bool:
+    """Whether the command is refused while the disk takes nothing (PING too, as in Redis)."""
+    if command.name == b"exec" and session.transaction is not None:
+        return bool(session.transaction.writes())
+    return bool(command.flags & WRITE) or command.name == b"ping"
 
 
 def _unknown_command(request: Request) -> bytes:

@@ -68,6 +68,7 @@ def _expire(
         db.delete(key)
     else:
         db.set_expiry(key, value, at_ms)
+        session.state.recorder.expire(db.index, key, at_ms)
     db.signal_modified(key)
     reply.integer(1)
 
@@ -136,5 +137,6 @@ def persist(session: Session, request: Request, reply: Reply) -> None:
         reply.integer(0)
         return
     db.persist(value)
+    session.state.recorder.expire(db.index, key, 0)
     db.signal_modified(key)
     reply.integer(1)

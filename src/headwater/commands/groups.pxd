@@ -2,6 +2,7 @@ cimport cython
 
 from headwater.commands.session cimport Session
 from headwater.commands.streams cimport IdList, stream_to_read, stream_to_write
+from headwater.journal.recorder cimport Recorder
 from headwater.keyspace.database cimport Database
 from headwater.raw cimport parse_int
 from headwater.resp.reply cimport Reply
@@ -32,7 +33,16 @@ cdef class GroupOptions:
     cdef readonly long long entries_read
 
 
-@cython.locals(database=Database, group=Group, acknowledged="long long", i=Py_ssize_t, ms=u64, seq=u64)
+@cython.locals(
+    database=Database,
+    recorder=Recorder,
+    key=bytes,
+    group=Group,
+    acknowledged="long long",
+    i=Py_ssize_t,
+    ms=u64,
+    seq=u64,
+)
 cpdef object xack(Session session, Request request, Reply reply)
 @cython.locals(
     database=Database,
@@ -44,6 +54,8 @@ cpdef object xack(Session session, Request request, Reply reply)
     ms=u64,
     seq=u64,
     deleted="long long",
+    recorder=Recorder,
+    drops_references=bint,
 )
 cpdef object xackdel(Session session, Request request, Reply reply)
 
@@ -68,6 +80,9 @@ cdef class NackOptions:
     seq=u64,
     handle="unsigned int",
     released="long long",
+    key=bytes,
+    recorder=Recorder,
+    count=u64,
 )
 cpdef object xnack(Session session, Request request, Reply reply)
 

@@ -135,6 +135,7 @@ def xgroup_create(session: Session, request: Request, reply: Reply) -> None:
     name = request.arg(3)
     if group_of(stream, name) is not None:
         raise errors.GROUP_EXISTS.error()
+    makes_stream = stream is None
     if stream is None:
         stream = Stream()
         database.add(key, stream)
@@ -143,7 +144,8 @@ def xgroup_create(session: Session, request: Request, reply: Reply) -> None:
         database.keyspace.dirty += 1
     if stream.groups is None:
         stream.groups = {}
-    stream.groups[name] = Group(name, ms, seq, options.known_to(stream))
+    group = stream.groups[name] = Group(name, ms, seq, options.known_to(stream))
+    database.keyspace.recorder.create_group(database.index, key, group, makes_stream)
     reply.ok()
 
 
@@ -157,6 +159,7 @@ def xgroup_setid(session: Session, request: Request, reply: Reply) -> None:
         raise arguments_error(request)
     ms, seq = position(stream, request)
     group.set_position(ms, seq, options.known_to(stream))
+    session.state.recorder.set_position(session.database.index, request.arg(2), group)
     session.database.keyspace.dirty += 1
     reply.ok()
 
@@ -170,6 +173,7 @@ def xgroup_destroy(session: Session, request: Request, reply: Reply) -> None:
         reply.integer(0)
         return
     del stream.groups[group.name]
+    session.state.recorder.destroy_group(session.database.index, request.arg(2), group.name)
     session.database.keyspace.graveyard.extend(group.parts())
     session.database.keyspace.dirty += 1
     session.database.signal_ready(request.arg(2))
@@ -184,7 +188,8 @@ def xgroup_createconsumer(session: Session, request: Request, reply: Reply) -> N
     if group.consumer(name) is not None:
         reply.integer(0)
         return
-    group.create_consumer(name, session.state.clock.now_ms)
+    consumer = group.create_consumer(name, session.state.clock.now_ms)
+    session.state.recorder.create_consumer(session.database.index, request.arg(2), group, consumer)
     session.database.keyspace.dirty += 1
     reply.integer(1)
 
@@ -193,10 +198,12 @@ def xgroup_createconsumer(session: Session, request: Request, reply: Reply) -> N
 def xgroup_delconsumer(session: Session, request: Request, reply: Reply) -> None:
     """XGROUP DELCONSUMER key group consumer: how many pending entries went with it."""
     group = group_of_xgroup(stream_of_xgroup(session, request), request)
-    dropped = group.delete_consumer(request.arg(4))
+    name = request.arg(4)
+    dropped = group.delete_consumer(name)
     if dropped < 0:
         reply.integer(0)
         return
+    session.state.recorder.delete_consumer(session.database.index, request.arg(2), group, name)
     session.database.keyspace.dirty += 1
     reply.integer(dropped)
 
@@ -207,7 +214,9 @@ def xgroup_delconsumer(session: Session, request: Request, reply: Reply) -> None
 def xack(session: Session, request: Request, reply: Reply) -> None:
     """XACK key group id [id ...]: how many of them were pending."""
     database = session.database
-    group = group_of(stream_to_write(database, request.arg(1)), request.arg(2))
+    recorder = session.state.recorder
+    key = request.arg(1)
+    group = group_of(stream_to_write(database, key), request.arg(2))
     if group is None:
         reply.integer(0)
         return
@@ -219,6 +228,7 @@ def xack(session: Session, request: Request, reply: Reply) -> None:
     for i in range(3, request.argc):
         ms, seq = strict_id(request, i, 0)
         if group.pending.acknowledge(ms, seq):
+            recorder.acknowledge(database.index, key, group, ms, seq)
             acknowledged += 1
     database.keyspace.dirty += acknowledged
     reply.integer(acknowledged)
@@ -245,6 +255,8 @@ def xackdel(session: Session, request: Request, reply: Reply) -> None:
         return
     for i in range(ids.first, ids.first + ids.count):
         strict_id(request, i, 0)
+    recorder = session.state.recorder
+    drops_references = ids.references == DELREF
     deleted = 0
     for i in range(ids.first, ids.first + ids.count):
         ms, seq = strict_id(request, i, 0)
@@ -253,9 +265,11 @@ def xackdel(session: Session, request: Request, reply: Reply) -> None:
             continue
         database.keyspace.dirty += 1
         if ids.references == ACKED and not is_acknowledged(stream, ms, seq):
+            recorder.acknowledge(database.index, key, group, ms, seq)
             reply.integer(STILL_REFERENCED)
             continue
-        if ids.references == DELREF:
+        recorder.acknowledge_and_delete(database.index, key, group, ms, seq, drops_references)
+        if drops_references:
             drop_references(stream, ms, seq)
         if stream.delete(ms, seq):
             deleted += 1
@@ -328,6 +342,8 @@ def xnack(session: Session, request: Request, reply: Reply) -> None:
     """XNACK key group mode IDS numids id [id ...] [options]: how many were given back."""
     stream, group = group_to_write(session, request)
     options = NackOptions(request)
+    key = request.arg(1)
+    recorder = session.state.recorder
     for i in range(options.first, options.behind):
         strict_id(request, i, 0)
     pending = group.pending
@@ -336,14 +352,19 @@ def xnack(session: Session, request: Request, reply: Reply) -> None:
         ms, seq = strict_id(request, i, 0)
         handle = pending.find(ms, seq)
         if handle != 0:
-            pending.assign(handle, 0, 0, options.count_after(pending.records.count(handle)))
-            released += 1
+            count = options.count_after(pending.records.count(handle))
+            pending.assign(handle, 0, 0, count)
         elif options.force and stream.contains(ms, seq):
-            pending.add(ms, seq, 0, 0, options.count_after(0))
-            released += 1
+            count = options.count_after(0)
+            pending.add(ms, seq, 0, 0, count)
+        else:
+            continue
+        recorder.nack(session.database.index, key, group, ms, seq, count)
+        released += 1
     if released:
+        session.database.keyspace.has_nacked = True
         session.database.keyspace.dirty += released
-        pending_changed(session.database, request.arg(1))
+        pending_changed(session.database, key)
     reply.integer(released)
 
 

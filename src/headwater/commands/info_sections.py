@@ -154,7 +154,7 @@ def _memory(state: ServerState) -> Fields:
     yield "mem_clients_slaves", 0
     yield "mem_clients_normal", clients
     yield "mem_cluster_links", 0
-    yield "mem_aof_buffer", 0
+    yield "mem_aof_buffer", state.recorder.gathered()
     yield "mem_allocator", "libc"
     yield "active_defrag_running", 0
     yield "lazyfree_pending_objects", len(state.keyspace.graveyard)
@@ -162,27 +162,7 @@ def _memory(state: ServerState) -> Fields:
 
 
 def _persistence(state: ServerState) -> Fields:
-    yield "loading", 0
-    yield "async_loading", 0
-    yield "rdb_changes_since_last_save", state.keyspace.dirty
-    yield "rdb_bgsave_in_progress", 0
-    yield "rdb_last_save_time", state.started_ms // 1000
-    yield "rdb_last_bgsave_status", "ok"
-    yield "rdb_last_bgsave_time_sec", -1
-    yield "rdb_current_bgsave_time_sec", -1
-    yield "rdb_saves", 0
-    yield "rdb_last_cow_size", 0
-    yield "rdb_last_load_keys_expired", 0
-    yield "rdb_last_load_keys_loaded", 0
-    yield "aof_enabled", 0
-    yield "aof_rewrite_in_progress", 0
-    yield "aof_rewrite_scheduled", 0
-    yield "aof_last_rewrite_time_sec", -1
-    yield "aof_current_rewrite_time_sec", -1
-    yield "aof_last_bgrewrite_status", "ok"
-    yield "aof_rewrites", 0
-    yield "aof_last_write_status", "ok"
-    yield "aof_last_cow_size", 0
+    yield from state.persistence.info()
 
 
 def _stats(state: ServerState) -> Fields:

@@ -163,6 +163,7 @@ def _rename(db: Database, request: Request, if_absent: bool) -> bool:
     if db.lookup_write(new_key) is not None and if_absent:
         return False
     db.move(key, db, new_key)
+    db.keyspace.recorder.move_key(db.index, key, db.index, new_key)
     db.signal_modified(key)
     db.signal_watchers(new_key)
     return True
@@ -179,6 +180,7 @@ def move(session: Session, request: Request, reply: Reply) -> None:
         reply.integer(0)
         return
     db.move(key, target, key)
+    db.keyspace.recorder.move_key(db.index, key, target.index, key)
     db.signal_modified(key)
     target.signal_watchers(key)
     reply.integer(1)
@@ -209,6 +211,7 @@ def copy(session: Session, request: Request, reply: Reply) -> None:
     twin = value.copy()
     twin.expire_at = value.expire_at
     target.set(new_key, twin)
+    db.keyspace.recorder.copy_key(db.index, key, target.index, new_key)
     target.signal_modified(new_key)
     reply.integer(1)
 
@@ -249,6 +252,7 @@ def swapdb(session: Session, request: Request, reply: Reply) -> None:
     if not all(0 <= index < len(keyspace.databases) for index in indexes):
         raise errors.DB_OUT_OF_RANGE.error()
     keyspace.swap(indexes[0], indexes[1])
+    keyspace.recorder.swap(indexes[0], indexes[1])
     keyspace.dirty += 1
     reply.ok()
 
@@ -257,6 +261,7 @@ def swapdb(session: Session, request: Request, reply: Reply) -> None:
 def flushdb(session: Session, request: Request, reply: Reply) -> None:
     _check_flush_mode(request)
     session.state.keyspace.dirty += session.database.flush() + 1
+    session.state.recorder.flush(session.database.index)
     reply.ok()
 
 
@@ -265,6 +270,8 @@ def flushall(session: Session, request: Request, reply: Reply) -> None:
     _check_flush_mode(request)
     keyspace = session.state.keyspace
     keyspace.dirty += keyspace.flush_all() + 1
+    keyspace.recorder.flush_all()
+    session.state.persistence.saving.flushed()
     reply.ok()
 
 

@@ -2,6 +2,7 @@ cimport cython
 
 from headwater.commands.session cimport Session
 from headwater.commands.streams cimport stream_to_read
+from headwater.journal.recorder cimport Recorder
 from headwater.keyspace.database cimport Database
 from headwater.raw cimport parse_int
 from headwater.resp.reply cimport Reply
@@ -61,7 +62,7 @@ cdef long long _deadline(Session session, ReadOptions options) except? -1
                parts=Py_ssize_t, pos=Py_ssize_t, served=Py_ssize_t, due_ms="long long",
                stream_parts=Py_ssize_t, stream_pos=Py_ssize_t, id_arg=Py_ssize_t, ms=u64, seq=u64,
                entries="long long", size="long long", at="long long", claims=bint,
-               min_idle_ms="long long")
+               min_idle_ms="long long", recorder=Recorder, claimed=list, new="long long")
 cpdef object xreadgroup(Session session, Request request, Reply reply)
 @cython.locals(c="unsigned char")
 cdef object _check_group_id(Request request, Py_ssize_t i)

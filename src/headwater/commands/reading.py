@@ -280,13 +280,16 @@ def xreadgroup(session: Session, request: Request, reply: Reply) -> None:
     served = 0
     due_ms = NEVER
     min_idle_ms = options.min_idle_ms
+    recorder = session.state.recorder
     for k in range(n):
         stream, group = streams[k], groups[k]
         key = request.arg(options.keys + k)
         database.keyspace.keyspace_hits += 1  # as for XREAD
+        database.about_to_change(key)
         consumer = group.consumers.get(options.consumer)
         if consumer is None:
             consumer = group.create_consumer(options.consumer, now_ms)
+            recorder.create_consumer(database.index, key, group, consumer)
             database.keyspace.dirty += 1
         consumer.seen_ms = now_ms
         if budget.is_spent():
@@ -303,11 +306,14 @@ def xreadgroup(session: Session, request: Request, reply: Reply) -> None:
             entries, size = deliver_history(
                 stream, group, consumer, ms, seq, now_ms, budget.next_count(), budget.bytes, reply
             )
+            recorder.deliver_again(database.index, key, group, consumer, now_ms, entries, ms, seq)
             served += 1
             budget.spend(entries, size)
             database.keyspace.dirty += entries
             continue
+        new = 0
         if min_idle_ms >= 0:
+            claimed: list[int] = []
             entries, size = deliver_claiming(
                 stream,
                 group,
@@ -318,7 +324,11 @@ def xreadgroup(session: Session, request: Request, reply: Reply) -> None:
                 min_idle_ms,
                 options.noack,
                 reply,
+                claimed,
             )
+            # An entry that was claimed may have been delivered as a new one, too.
+            recorder.assign(database.index, key, group, consumer, claimed, now_ms, now_ms)
+            new = entries - len(claimed)
         else:
             entries, size = deliver(
                 stream,
@@ -330,6 +340,8 @@ def xreadgroup(session: Session, request: Request, reply: Reply) -> None:
                 options.noack,
                 reply,
             )
+            new = entries
+        recorder.deliver(database.index, key, group, consumer, now_ms, new, options.noack)
         if entries == 0:
             reply.rewind(stream_parts, stream_pos)
             if min_idle_ms >= 0:

@@ -1,5 +1,6 @@
 from headwater.clock cimport Clock
 from headwater.commands.table cimport CommandTable
+from headwater.journal.recorder cimport Recorder
 from headwater.keyspace.database cimport Keyspace
 from headwater.keyspace.waiters cimport Waiters
 from headwater.resp.reply cimport Reply
@@ -8,12 +9,16 @@ from headwater.resp.reply cimport Reply
 cdef class ServerState:
     cdef public Clock clock
     cdef public Keyspace keyspace
+    cdef public Recorder recorder           # the keyspace's
     cdef public CommandTable table
     cdef public object config
     cdef public Waiters waiters
     cdef public object slowlog
     cdef public object latency
     cdef public object server
+    cdef public object persistence
+    cdef public bint loading
+    cdef public bytes write_refusal         # empty: nothing is refused
     cdef public dict clients                # id -> Session
     cdef public unsigned long long last_client_id
     cdef public bytes password              # requirepass; empty: none

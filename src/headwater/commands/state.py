@@ -28,6 +28,9 @@ class ServerState:
 
     `at_us`: while requests of one client run, when the last one ended (`raw.monotonic_us`), so
     that each costs one reading of the clock; 0 otherwise.
+    `loading`: the data set is not complete yet. `write_refusal`: the error that commands which
+    change something get while the disk does not take it, else b"".
+    `persistence` saves and loads; `recorder` takes what commands did, for the journal.
     `server` is the object that owns sockets and the process (None when embedded); commands ask
     it to stop and what it listens on.
     """
@@ -48,14 +51,17 @@ class ServerState:
         "last_client_id",
         "latency",
         "latency_threshold_ms",
+        "loading",
         "monitors",
         "node_max_bytes",
         "node_max_entries",
         "password",
         "paused",
         "paused_until_ms",
+        "persistence",
         "postponed",
         "read_bytes",
+        "recorder",
         "rejected_connections",
         "run_id",
         "server",
@@ -66,6 +72,7 @@ class ServerState:
         "unexpected_errors",
         "waiters",
         "wake_reply",
+        "write_refusal",
         "written_bytes",
     )
 
@@ -81,12 +88,16 @@ class ServerState:
     ) -> None:
         self.clock = clock
         self.keyspace = keyspace
+        self.recorder = keyspace.recorder
         self.table = table
         self.config = config
         self.waiters = waiters
         self.slowlog = slowlog
         self.latency = latency
         self.server: Any = None
+        self.persistence: Any = None
+        self.loading = False
+        self.write_refusal = b""
         self.at_us = 0
         self.clients: dict[int, Session] = {}
         self.last_client_id = 0

@@ -8,7 +8,6 @@ from headwater.commands.streams import stream_to_write
 from headwater.commands.table import command
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
-from headwater.streams.group import UNKNOWN
 from headwater.streams.idmp import (
     MAX_DURATION_S,
     MAX_MAXSIZE,
@@ -17,6 +16,7 @@ from headwater.streams.idmp import (
     Idmp,
 )
 from headwater.streams.ids import compare, strict_id
+from headwater.streams.lag import set_entries_added
 from headwater.streams.stream import Stream
 
 
@@ -45,6 +45,7 @@ def xcfgset(session: Session, request: Request, reply: Reply) -> None:
     idmp = _idmp(session, stream)
     forgotten = idmp.configure(duration_s or idmp.duration_s, maxsize or idmp.maxsize)
     session.database.keyspace.graveyard.extend(forgotten)
+    session.state.recorder.set_window(session.database.index, key, idmp)
     session.database.signal_modified(key)
     reply.ok()
 
@@ -63,6 +64,7 @@ def xidmprecord(session: Session, request: Request, reply: Reply) -> None:
     found, found_ms, found_seq = idmp.lookup(pid, iid, now_ms)
     if not found:
         idmp.record(pid, iid, ms, seq, now_ms)
+        session.state.recorder.remember(session.database.index, key, idmp, pid, iid, ms, seq, False)
         session.database.signal_modified(key)
     elif compare(found_ms, found_seq, ms, seq) != 0:
         raise errors.XIDMPRECORD_OTHER_ENTRY.error()
@@ -99,9 +101,10 @@ def xsetid(session: Session, request: Request, reply: Reply) -> None:
             raise errors.XSETID_ENTRIES_ADDED_LOW.error()
     stream.last_ms, stream.last_seq = ms, seq
     if entries_added != -1:
-        _set_entries_added(stream, entries_added)
+        set_entries_added(stream, entries_added)
     if deleted_ms != 0 or deleted_seq != 0:
         stream.max_deleted_ms, stream.max_deleted_seq = deleted_ms, deleted_seq
+    session.state.recorder.set_id(session.database.index, key, stream, entries_added != -1)
     session.database.signal_modified(key)
     reply.ok()
 
@@ -118,14 +121,5 @@ def _idmp(session: Session, stream: Stream) -> Idmp:
     """The stream's window of idempotent IDs, from now on its own."""
     if stream.idmp is None:
         stream.idmp = Idmp(session.state.idmp_duration_s, session.state.idmp_maxsize)
+        session.state.keyspace.has_idmp = True
     return stream.idmp
-
-
-def _set_entries_added(stream: Stream, entries_added: int) -> None:
-    """Set the counter; no group has read more than was added."""
-    stream.entries_added = entries_added
-    if stream.groups is None:
-        return
-    for group in stream.groups.values():
-        if group.entries_read != UNKNOWN and group.entries_read > entries_added:
-            group.entries_read = entries_added

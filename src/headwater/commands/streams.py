@@ -30,7 +30,7 @@ from headwater.streams.ids import (
 )
 from headwater.streams.references import drop_references, is_acknowledged
 from headwater.streams.stream import Stream
-from headwater.streams.trim import ACKED, DELREF, KEEPREF
+from headwater.streams.trim import ACKED, DELREF, KEEPREF, Trim
 
 _ENTRY_MAX_BYTES = 1 << 30
 NOT_FOUND, DELETED, STILL_REFERENCED = -1, 1, 2
@@ -121,13 +121,18 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
         raise errors.XADD_ID_TOO_SMALL.error()
     _check_size(request, first)
     stream.append(ms, seq, request, first, pairs, state.node_max_entries, state.node_max_bytes)
+    recorder = state.recorder
+    recorder.add_entry(database.index, key, stream, state.node_max_entries, state.node_max_bytes)
     if pid:
-        if stream.idmp is None:
-            stream.idmp = Idmp(state.idmp_duration_s, state.idmp_maxsize)
-        stream.idmp.record(pid, iid, ms, seq, now_ms)
-        stream.idmp.added += 1
+        idmp = stream.idmp
+        if idmp is None:
+            idmp = stream.idmp = Idmp(state.idmp_duration_s, state.idmp_maxsize)
+            state.keyspace.has_idmp = True
+        idmp.record(pid, iid, ms, seq, now_ms)
+        idmp.added += 1
+        recorder.remember(database.index, key, idmp, pid, iid, ms, seq, True)
     if options is not None and options.trim is not None:
-        options.trim.apply(stream)
+        trim_stream(database, key, stream, options.trim)
     if is_new:
         database.add(key, stream)
     database.signal_modified(key)
@@ -137,6 +142,18 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
 
 
 command("XADD")(xadd)
+
+
+def trim_stream(database: Database, key: bytes, stream: Stream, trim: Trim) -> int:
+    """Trim and record what went; returns how many entries that was."""
+    trimmed = trim.apply(stream)
+    if trimmed:
+        recorder = database.keyspace.recorder
+        drops_references = trim.references == DELREF
+        recorder.trim(database.index, key, trim.from_head, drops_references)
+        for ms, seq in trim.others:
+            recorder.delete(database.index, key, stream, ms, seq, True, drops_references)
+    return trimmed
 
 
 def _check_size(request: Request, first: int) -> None:
@@ -219,10 +236,13 @@ def xdel(session: Session, request: Request, reply: Reply) -> None:
         return
     for i in range(2, request.argc):
         strict_id(request, i, 0)
+    recorder = session.state.recorder
+    db = session.database.index
     deleted = 0
     for i in range(2, request.argc):
         ms, seq = strict_id(request, i, 0)
         if stream.delete(ms, seq):
+            recorder.delete(db, key, stream, ms, seq, False, False)
             deleted += 1
     if deleted:
         session.database.signal_modified(key)
@@ -294,6 +314,8 @@ def xdelex(session: Session, request: Request, reply: Reply) -> None:
         return
     for i in range(ids.first, ids.first + ids.count):
         strict_id(request, i, 0)
+    recorder = session.state.recorder
+    drops_references = ids.references == DELREF
     deleted = 0
     reply.array(ids.count)
     for i in range(ids.first, ids.first + ids.count):
@@ -301,6 +323,7 @@ def xdelex(session: Session, request: Request, reply: Reply) -> None:
         result = delete_entry(stream, ms, seq, ids.references)
         reply.integer(result)
         if result == DELETED:
+            recorder.delete(session.database.index, key, stream, ms, seq, False, drops_references)
             deleted += 1
     if deleted:
         session.database.signal_modified(key)
@@ -317,7 +340,7 @@ def xtrim(session: Session, request: Request, reply: Reply) -> None:
     if stream is None or options.trim is None:
         reply.integer(0)
         return
-    trimmed = options.trim.apply(stream)
+    trimmed = trim_stream(session.database, key, stream, options.trim)
     if trimmed:
         session.database.signal_modified(key)
     reply.integer(trimmed)

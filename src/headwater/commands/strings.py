@@ -167,4 +167,5 @@ def _store(db: Database, key: bytes, data: bytes, expire_at: int, keep_ttl: bool
         if keep_ttl:
             value.expire_at = old.expire_at
         db.replace(key, value)
+    db.keyspace.recorder.set(db.index, key, data, value.expire_at)
     db.signal_modified(key)

@@ -107,11 +107,14 @@ def exec_(session: Session, request: Request, reply: Reply) -> None:
     reply.array(len(queue))
     could_not_block = session.deny_blocking
     session.deny_blocking = True
+    recorder = session.state.recorder
+    recorder.unit += 1
     try:
         for queued, queued_request in queue:
             keyspace.touch = not session.no_touch
             call(session, queued, queued_request, reply)
     finally:
+        recorder.unit -= 1
         session.deny_blocking = could_not_block
 
 

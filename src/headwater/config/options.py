@@ -40,7 +40,6 @@ PERSISTENCE = "Persistence"
 MONITORING = "Monitoring"
 TOPICS = (NETWORK, CLIENTS, SERVER, SECURITY, MEMORY, STREAMS, PERSISTENCE, MONITORING)
 
-_NOT_WRITTEN = "this version keeps data in memory only and writes nothing to disk yet"
 _NOT_PUBLISHED = "this version publishes no keyspace notifications yet"
 
 
@@ -308,10 +307,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "appendonly",
         _FLAG,
-        "no",
+        "yes",
         PERSISTENCE,
-        "Write every change to the journal",
-        warning=_NOT_WRITTEN,
+        "Write every change to the journal before its reply leaves",
     ),
     Option(
         "appendfsync",
@@ -364,7 +362,6 @@ OPTIONS: tuple[Option, ...] = (
         "",
         PERSISTENCE,
         "Take a snapshot after so many seconds if so many changes were made",
-        warning=_NOT_WRITTEN,
     ),
     Option(
         "dbfilename",
@@ -373,6 +370,20 @@ OPTIONS: tuple[Option, ...] = (
         PERSISTENCE,
         "File of the snapshot, inside dir",
         protected=True,
+    ),
+    Option(
+        "rdb-skip-unknown-types",
+        _FLAG,
+        "no",
+        PERSISTENCE,
+        "Load a snapshot without its keys of types that Headwater does not have",
+    ),
+    Option(
+        "stop-writes-on-bgsave-error",
+        _FLAG,
+        "yes",
+        PERSISTENCE,
+        "Refuse changes after a snapshot that failed, while there are save points",
     ),
     Option("rdbcompression", _FLAG, "yes", PERSISTENCE, "Compress texts in the snapshot"),
     Option(

@@ -1,6 +1,8 @@
 cimport cython
 
 from headwater.clock cimport Clock
+from headwater.journal.recorder cimport Recorder
+from headwater.keyspace.cut cimport TableCut
 from headwater.keyspace.expiry cimport ExpiryWheel
 from headwater.keyspace.order cimport Chunk, KeyOrder
 from headwater.streams.block cimport Block
@@ -21,6 +23,8 @@ cdef class Keyspace:
     cdef public object waiters
     cdef public list ready              # (Database, key)
     cdef public list graveyard          # lists, dicts and deques
+    cdef public Recorder recorder
+    cdef public bint has_idmp, has_nacked
     cdef Py_ssize_t _next_expiring
 
     @cython.locals(due="long long", db=Database)
@@ -40,6 +44,7 @@ cdef class Database:
     cdef public dict values             # key -> Value
     cdef public KeyOrder order
     cdef public ExpiryWheel wheel
+    cdef public TableCut cut            # or None
     cdef public dict waiting
     cdef public dict watched            # key -> list of Watch
 
@@ -47,6 +52,8 @@ cdef class Database:
     cpdef Value lookup_read(self, bytes key)
     @cython.locals(value=Value)
     cpdef Value lookup_write(self, bytes key)
+    @cython.locals(value=Value)
+    cpdef object about_to_change(self, bytes key)
     @cython.locals(value=Value)
     cpdef Value inspect(self, bytes key)
     @cython.locals(value=Value)
@@ -59,18 +66,21 @@ cdef class Database:
     @cython.locals(key=bytes)
     cpdef bytes random_key(self)
     cpdef object add(self, bytes key, Value value)
-    @cython.locals(old=Value)
+    @cython.locals(old=Value, kept=bint)
     cpdef object replace(self, bytes key, Value value)
     cpdef object set(self, bytes key, Value value)
     @cython.locals(value=Value)
     cpdef Value remove(self, bytes key)
+    cdef object _take_out(self, bytes key, Value value)
+    @cython.locals(kept=bint)
+    cdef object _drop(self, bytes key, Value value)
     @cython.locals(value=Value)
     cpdef bint delete(self, bytes key) except *
     @cython.locals(value=Value)
     cpdef object expire(self, bytes key)
     @cython.locals(value=Value, accessed_ms="long long")
     cpdef object move(self, bytes key, Database target, bytes new_key)
-    @cython.locals(count=Py_ssize_t)
+    @cython.locals(count=Py_ssize_t, dropped=list)
     cpdef Py_ssize_t flush(self) except -1
     cpdef object set_expiry(self, bytes key, Value value, long long at_ms)
     cpdef object persist(self, Value value)

@@ -7,9 +7,12 @@ Guarantees:
 3. Whoever waits for a key is told (`Keyspace.ready`) when it is added, replaced or gone;
    whoever watches one is marked by `signal_modified`, expiry and flushes.
 4. A value that is dropped is freed in pieces if it is big, see `Keyspace.bury`.
+5. A cut of the keyspace (cut.py) learns of everything before it happens.
 
-Commands change values in place or through `add`, `replace`, `set`, `remove`; they themselves
-call `signal_modified` once for each key they changed.
+Commands change values through `add`, `replace`, `set`, `remove`, or in place: those they got
+from `lookup_write`, or from another lookup and after `about_to_change`. They themselves call
+`signal_modified` once for each key they changed. Commands record what they did; keys that are
+deleted or expire are recorded here, where that happens.
 """
 
 from __future__ import annotations
@@ -18,11 +21,14 @@ from random import Random
 from typing import Any
 
 from headwater.clock import Clock
+from headwater.journal.recorder import Recorder
+from headwater.keyspace.cut import TableCut
 from headwater.keyspace.expiry import NEVER, ExpiryWheel
 from headwater.keyspace.order import Chunk, KeyOrder
 from headwater.keyspace.watch import Watch, touch, touch_all
 from headwater.streams.block import Block
 from headwater.streams.handles import HandleOrder
+from headwater.streams.stream import Stream
 from headwater.value import UNIT_SHIFT, Value
 
 BIG_VALUE_UNITS = 64  # values of more free_units() than this are freed in pieces
@@ -37,7 +43,9 @@ class Keyspace:
     clients with NO-TOUCH). active_expiry: whether expire_due does anything. waiters: who waits
     for which key, for the module that knows. ready: (database, key) for keys somebody waits for
     and that something happened to, until that module takes them. graveyard: lists, dicts and
-    deques to be emptied.
+    deques to be emptied. recorder: takes what commands do, for the journal. has_idmp, has_nacked:
+    since all databases were empty a stream had a window of idempotent IDs, a group an entry that
+    was given back (a snapshot's version depends on that).
     """
 
     __slots__ = (
@@ -48,9 +56,12 @@ class Keyspace:
         "dirty",
         "expired_keys",
         "graveyard",
+        "has_idmp",
+        "has_nacked",
         "keyspace_hits",
         "keyspace_misses",
         "ready",
+        "recorder",
         "rng",
         "touch",
         "waiters",
@@ -68,6 +79,9 @@ class Keyspace:
         self.waiters: Any = None
         self.ready: list[tuple[Database, bytes]] = []
         self.graveyard: list[Any] = []
+        self.recorder = Recorder()
+        self.has_idmp = False
+        self.has_nacked = False
         self.databases: list[Database] = []
         for index in range(databases):
             self.databases.append(Database(self, index))
@@ -142,7 +156,20 @@ class Keyspace:
 
     def flush_all(self) -> int:
         """Empty all databases and return how many keys they had."""
+        self.has_idmp = False
+        self.has_nacked = False
         return sum(db.flush() for db in self.databases)
+
+    def notice(self, value: Value) -> None:
+        """Learn from a value that was loaded whether there are windows and nacked entries."""
+        if not isinstance(value, Stream):
+            return
+        if value.idmp is not None:
+            self.has_idmp = True
+        if value.groups is not None:
+            for group in value.groups.values():
+                if group.pending.nacked:
+                    self.has_nacked = True
 
     def swap(self, first: int, second: int) -> None:
         """Exchange the keys of two databases; those who wait and watch stay where they are."""
@@ -159,16 +186,27 @@ class Keyspace:
         a.values, b.values = b.values, a.values
         a.order, b.order = b.order, a.order
         a.wheel, b.wheel = b.wheel, a.wheel
+        a.cut, b.cut = b.cut, a.cut
 
 
 class Database:
     """One database of a keyspace. Keys must be `bytes` of their own, never part of a buffer.
 
     waiting: keys that somebody waits for, with what `Keyspace.waiters` knows of them.
-    watched: keys that transactions depend on.
+    watched: keys that transactions depend on. cut: the keys' part of a cut, if there is one.
     """
 
-    __slots__ = ("clock", "index", "keyspace", "order", "values", "waiting", "watched", "wheel")
+    __slots__ = (
+        "clock",
+        "cut",
+        "index",
+        "keyspace",
+        "order",
+        "values",
+        "waiting",
+        "watched",
+        "wheel",
+    )
 
     def __init__(self, keyspace: Keyspace, index: int) -> None:
         self.keyspace = keyspace
@@ -177,6 +215,7 @@ class Database:
         self.values: dict[bytes, Value] = {}
         self.order = KeyOrder()
         self.wheel = ExpiryWheel(self.values)
+        self.cut: TableCut | None = None
         self.waiting: dict[bytes, Any] = {}
         self.watched: dict[bytes, list[Watch]] = {}
 
@@ -204,9 +243,18 @@ class Database:
         if value.expire_at and value.expire_at <= self.clock.now_ms:
             self.expire(key)
             return None
+        if self.cut is not None:
+            self.cut.about_to_change(value)
         if self.keyspace.touch:
             value.access_ms = self.clock.now_ms
         return value
+
+    def about_to_change(self, key: bytes) -> None:
+        """The key's value will change in place, though it was not looked up for that."""
+        if self.cut is not None:
+            value = self.values.get(key)
+            if value is not None:
+                self.cut.about_to_change(value)
 
     def inspect(self, key: bytes) -> Value | None:
         """The key's value for a command about the key (TTL, TYPE): a hit or miss, no access."""
@@ -274,6 +322,7 @@ class Database:
     def replace(self, key: bytes, value: Value) -> None:
         """Give an existing key another value, and its expiry: the value's `expire_at`."""
         old = self.values[key]
+        kept = self.cut is not None and self.cut.about_to_replace(old)
         value.serial = old.serial
         value.wheel = old.wheel
         value.slot = old.slot
@@ -284,7 +333,8 @@ class Database:
         elif value.wheel >= 0:
             self.wheel.cancel(value)
         old.wheel = -1
-        self.keyspace.bury(old)
+        if not kept:
+            self.keyspace.bury(old)
         if self.waiting:
             self.signal_ready(key)
 
@@ -303,13 +353,26 @@ class Database:
         value = self.values.get(key)
         if value is None:
             return None
+        if self.cut is not None:
+            self.cut.about_to_remove(key, value)
+        self._take_out(key, value)
+        return value
+
+    def _take_out(self, key: bytes, value: Value) -> None:
         if value.wheel >= 0:
             self.wheel.cancel(value)
         del self.values[key]
         self.order.remove(value.serial)
         if self.waiting:
             self.signal_ready(key)
-        return value
+
+    def _drop(self, key: bytes, value: Value) -> None:
+        """Take a key out and free its value."""
+        kept = self.cut is not None and self.cut.about_to_drop(key, value)
+        self._take_out(key, value)
+        self.keyspace.recorder.delete_key(self.index, key)
+        if not kept:
+            self.keyspace.bury(value)
 
     def delete(self, key: bytes) -> bool:
         """Take a key out and free its value; tell whether it was there, and not expired."""
@@ -319,19 +382,18 @@ class Database:
         if value.expire_at and value.expire_at <= self.clock.now_ms:
             self.expire(key)
             return False
-        self.remove(key)
-        self.keyspace.bury(value)
+        self._drop(key, value)
         return True
 
     def expire(self, key: bytes) -> None:
         """Delete a key whose time has come."""
-        value = self.remove(key)
+        value = self.values.get(key)
         if value is None:
             return
+        self._drop(key, value)
         self.keyspace.expired_keys += 1
         if self.watched:
             touch(self, key)
-        self.keyspace.bury(value)
 
     def move(self, key: bytes, target: Database, new_key: bytes) -> None:
         """Let an existing key's value, with its expiry, be that of `new_key` in `target`.
@@ -352,9 +414,12 @@ class Database:
         for key in self.waiting:
             if key in self.values:
                 self.keyspace.ready.append((self, key))
-        self.keyspace.graveyard.append(self.order.chunks)
-        self.keyspace.graveyard.append(self.wheel.buckets)
-        self.keyspace.graveyard.append(self.values)
+        dropped = [self.order.chunks, self.wheel.buckets, self.values]
+        if self.cut is not None:
+            self.cut.about_to_flush(dropped)
+            self.cut = None
+        else:
+            self.keyspace.graveyard.extend(dropped)
         self.values = {}
         self.order = KeyOrder()
         self.wheel = ExpiryWheel(self.values)
@@ -364,11 +429,15 @@ class Database:
 
     def set_expiry(self, key: bytes, value: Value, at_ms: int) -> None:
         """Let an existing key expire at a unix time in ms, at least 1."""
+        if self.cut is not None:
+            self.cut.about_to_change(value)
         value.expire_at = at_ms
         self.wheel.schedule(key, value, self.clock.now_ms)
 
     def persist(self, value: Value) -> None:
         """Let an existing key not expire."""
+        if self.cut is not None:
+            self.cut.about_to_change(value)
         value.expire_at = 0
         self.wheel.cancel(value)
 

@@ -29,5 +29,7 @@ cdef class KeyOrder:
         index=Py_ssize_t, at=Py_ssize_t, visited=Py_ssize_t, serial="unsigned long long", chunk=Chunk, found=list
     )
     cpdef tuple scan(self, unsigned long long cursor, Py_ssize_t count)
+    @cython.locals(index=Py_ssize_t, at=Py_ssize_t, chunk=Chunk)
+    cpdef bytes after(self, unsigned long long serial)
     @cython.locals(chunks=Py_ssize_t, room=Py_ssize_t, place=Py_ssize_t, chunk=Chunk)
     cpdef bytes random_key(self, rng)

@@ -145,6 +145,19 @@ class KeyOrder:
             at = -1
         return 0, found
 
+    def after(self, serial: int) -> bytes | None:
+        """The key with the lowest serial above this one; None if there is none."""
+        index = self._find(serial)
+        if index < 0:
+            index = 0
+        while index < len(self.chunks):
+            chunk = self.chunks[index]
+            at = chunk.below(serial + 1)
+            if at < len(chunk.keys):
+                return chunk.keys[at]
+            index += 1
+        return None
+
     def random_key(self, rng: Random) -> bytes | None:
         """A key chosen at random, each as likely as any other; None if there is none."""
         chunks = len(self.chunks)

@@ -14,7 +14,7 @@ cdef class Blocked:
     cdef readonly long long deadline_ms     # 0: none
     cdef readonly bint claims
     cdef public long long due_ms
-    cdef readonly bytes timeout_reply       # None: a null array
+    cdef public bytes timeout_reply       # None: a null array
     cdef public long long order             # grows with arrival
     cdef public long long scheduled_ms      # in the heap under this time, or NEVER
 

@@ -7,14 +7,17 @@ from headwater.raw cimport alloc, copy, copy_bytes, monotonic_us
 from headwater.resp.parser cimport RequestParser
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
+from headwater.server.gate cimport Gate
 from headwater.server.poller cimport SocketTransport
 
 cdef int MORE, FAILED, POSTPONED
 cdef Py_ssize_t PENDING_MIN_BYTES, READ_BUFFER_BYTES, REPLY_BUFFER_BYTES, SEND_PIECE_BYTES
+cdef Py_ssize_t TRANSPORT_HIGH_BYTES
 
 
 cdef class Shared:
     cdef public object loop
+    cdef readonly Gate gate
     cdef readonly bytearray read_buffer
     cdef readonly Reply reply
     cdef readonly Request request
@@ -28,6 +31,11 @@ cdef class Shared:
 
 cdef class Connection(Session):
     cdef Shared _shared
+    cdef Gate _gate                     # the one of _shared
+    cdef object _held                   # deque of (position, part), or None
+    cdef Py_ssize_t _held_bytes
+    cdef bint _choked
+    cdef unsigned long long _run_from
     cdef RequestParser _parser
     cdef bytearray _pending
     cdef Py_ssize_t _pending_bytes      # its size
@@ -63,6 +71,14 @@ cdef class Connection(Session):
     cdef object _schedule_resume(self)
     cpdef object _resume_now(self)
     cdef object _flush(self, Reply reply)
+    @cython.locals(gate=Gate)
+    cdef bint _must_hold(self) noexcept
+    @cython.locals(position="unsigned long long")
+    cdef object _hold(self, Reply reply)
+    @cython.locals(position="unsigned long long", released="unsigned long long", size=Py_ssize_t,
+                   was_full=bint)
+    cpdef bint release(self) except -1
+    cpdef object unchoke(self)
     cdef void _count_written(self, Py_ssize_t n) noexcept
     cpdef object _pump(self)
     cdef object _close_when_sent(self)

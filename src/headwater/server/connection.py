@@ -31,6 +31,7 @@ from headwater.raw import alloc, copy, copy_bytes, monotonic_us
 from headwater.resp.parser import FAILED, MORE, RequestParser
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
+from headwater.server.gate import Gate
 from headwater.server.poller import SocketTransport
 
 _EMPTY = bytearray()
@@ -41,6 +42,7 @@ class Shared:
     """What the connections of one server share: buffers, limits, and the loop's hooks."""
 
     __slots__ = (
+        "gate",
         "loop",
         "max_bulk_bytes",
         "max_query_bytes",
@@ -54,9 +56,10 @@ class Shared:
     )
 
     def __init__(
-        self, loop: Any, on_new: Any, on_gone: Any, on_stalled: Any, on_pushed: Any
+        self, loop: Any, gate: Gate, on_new: Any, on_gone: Any, on_stalled: Any, on_pushed: Any
     ) -> None:
         self.loop = loop
+        self.gate = gate
         self.read_buffer = alloc(READ_BUFFER_BYTES)
         self.reply = Reply()
         self.request = Request()
@@ -73,10 +76,16 @@ class Connection(Session):
 
     `_pending[parser.begin:_filled]` is input that is not executed yet. `_outbox` holds parts of
     replies that wait for the transport. `_stalled`: the transport asked not to be given more.
+    `_held` holds parts of replies with the journal position that each waits for (invariant 1);
+    `_run_from` is where the journal ended when requests of this client began to run.
     """
 
     __slots__ = (
+        "_choked",
         "_filled",
+        "_gate",
+        "_held",
+        "_held_bytes",
         "_outbox",
         "_outbox_bytes",
         "_parser",
@@ -84,6 +93,7 @@ class Connection(Session):
         "_pending",
         "_pending_bytes",
         "_resume_scheduled",
+        "_run_from",
         "_running",
         "_shared",
         "_socket",
@@ -97,6 +107,11 @@ class Connection(Session):
     def __init__(self, state: ServerState, shared: Shared) -> None:
         super().__init__(state)
         self._shared = shared
+        self._gate = shared.gate
+        self._held: deque[Any] | None = None
+        self._held_bytes = 0
+        self._choked = False
+        self._run_from = 0
         self._parser = RequestParser(shared.request, shared.max_bulk_bytes)
         self._parser.authenticated = self.authenticated
         self._pending = _EMPTY
@@ -182,6 +197,8 @@ class Connection(Session):
         end_wait(self)
         self._outbox = None
         self._outbox_bytes = 0
+        self._held = None
+        self._held_bytes = 0
         self._pending = _EMPTY
         self._pending_bytes = 0
         self._filled = 0
@@ -197,6 +214,8 @@ class Connection(Session):
             self.blocked is None
             and not self._stalled
             and self._outbox is None
+            and not self._choked
+            and self._held_bytes <= TRANSPORT_HIGH_BYTES
             and not self.closed
             and not self.close_after_reply
         )
@@ -206,6 +225,8 @@ class Connection(Session):
         try:
             self._run_requests(buf, end)
             self.state.at_us = 0
+            if not self._gate.in_round and not self._gate.is_open():
+                self._gate.schedule()
         except Exception:
             # What is half written must not reach the next client.
             _log.exception("client %d at %s closed: its request failed", self.id, self.address)
@@ -221,6 +242,7 @@ class Connection(Session):
         postponed = False
         # Behind a wait very much may have come: others get their turn in between.
         stop = parser.pos + READ_BUFFER_BYTES
+        self._run_from = self._gate.recorder.end
         self._running = True
         while True:
             status = parser.parse(buf, end)
@@ -238,6 +260,9 @@ class Connection(Session):
                 break
             if reply.pos >= REPLY_BUFFER_BYTES or reply.parts:
                 self._flush(reply)
+            if self._gate.is_choked():
+                self._choked = True
+                self._gate.choke(self)
             if not self._may_run():
                 break
             if parser.pos > stop:
@@ -319,8 +344,13 @@ class Connection(Session):
         self.close()
 
     def _limit_reading(self) -> None:
-        """Stop reading while the client does not take its replies."""
-        wants_pause = self._stalled or self._outbox is not None
+        """Stop reading while the client does not take its replies, or the disk is too slow."""
+        wants_pause = (
+            self._stalled
+            or self._outbox is not None
+            or self._choked
+            or self._held_bytes > TRANSPORT_HIGH_BYTES
+        )
         if wants_pause and not self._paused_reading:
             self._paused_reading = True
             self.transport.pause_reading()
@@ -376,7 +406,7 @@ class Connection(Session):
         return self._filled - self._parser.begin if self._filled else 0
 
     def output_bytes(self) -> int:
-        total = self._outbox_bytes
+        total = self._outbox_bytes + self._held_bytes
         if self.transport is not None and not self.closed:
             total += self.transport.get_write_buffer_size()
         return total
@@ -397,9 +427,15 @@ class Connection(Session):
     # --- output ---
 
     def _flush(self, reply: Reply) -> None:
-        """Hand all of `reply` to the transport, or to the outbox when it is stalled."""
+        """Hand all of `reply` to the transport, or to the outbox when it is stalled.
+
+        While the gate is closed it is held.
+        """
         if self.closed:
             reply.clear()
+            return
+        if (self._held is not None or not self._gate.is_open()) and self._must_hold():
+            self._hold(reply)
             return
         if not reply.parts and self._outbox is None:
             if reply.pos:
@@ -419,6 +455,68 @@ class Connection(Session):
             self._outbox_bytes += len(part) if isinstance(part, bytes) else part.left()
         self._outbox.extend(parts)
         self._pump()
+
+    def _must_hold(self) -> bool:
+        """Whether what is flushed now waits for the journal.
+
+        It does, but for one case: the journal cannot be written, and nothing was changed since
+        requests of this client began to run; then reads go on.
+        """
+        gate = self._gate
+        return self._held is not None or not gate.failing or gate.recorder.end != self._run_from
+
+    def _hold(self, reply: Reply) -> None:
+        """Keep all of `reply` until the journal has come to where it is now."""
+        parts = reply.take_parts()
+        if not parts:
+            return
+        if self._held is None:
+            self._held = deque()
+            self._gate.hold(self)
+        position = self._gate.recorder.end
+        for part in parts:
+            self._held_bytes += len(part) if isinstance(part, bytes) else part.left()
+            self._held.append((position, part))
+
+    def release(self) -> bool:
+        """Let go what the journal's position allows; True when something is held still."""
+        held = self._held
+        if held is None or self.closed:
+            return False
+        was_full = self._held_bytes > TRANSPORT_HIGH_BYTES
+        released = self._gate.recorder.released
+        while held:
+            position, part = held[0]
+            if position > released:
+                break
+            held.popleft()
+            size = len(part) if isinstance(part, bytes) else part.left()
+            self._held_bytes -= size
+            if self._outbox is None and isinstance(part, bytes):
+                self._count_written(size)
+                self._write(part)
+                if self.closed:
+                    return False
+            else:
+                if self._outbox is None:
+                    self._outbox = deque()
+                self._outbox.append(part)
+                self._outbox_bytes += size
+        if not held:
+            self._held = None
+            self._held_bytes = 0
+        if self._outbox is not None:
+            self._pump()
+        if self.close_after_reply:
+            self._close_when_sent()
+        elif was_full and self._held_bytes <= TRANSPORT_HIGH_BYTES:
+            self._schedule_resume()
+        return self._held is not None
+
+    def unchoke(self) -> None:
+        """The disk has caught up: go on."""
+        self._choked = False
+        self._schedule_resume()
 
     def _count_written(self, n: int) -> None:
         self.written_bytes += n
@@ -448,6 +546,6 @@ class Connection(Session):
                 self._close_when_sent()
 
     def _close_when_sent(self) -> None:
-        if self._outbox is None and not self.closed:
+        if self._outbox is None and self._held is None and not self.closed:
             end_wait(self)
             self.transport.close()

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import headwater
 from headwater.config import Config
 from headwater.engine import Engine
+from headwater.errors import HeadwaterError
 from headwater.server.logs import NOTICE, set_up
 from headwater.server.server import Server, descriptors_for
 
@@ -48,7 +49,11 @@ def run(config: Config) -> int:
     try:
         _run_loop(server)
     except OSError as error:
-        log.error("%s", error.strerror or error)
+        about = f"{error.filename}: " if error.filename else ""
+        log.error("%s%s", about, error.strerror or error)
+        return 1
+    except HeadwaterError as error:
+        log.error("%s", error)
         return 1
     log.log(NOTICE, "headwater has stopped")
     return 0
@@ -64,13 +69,10 @@ def _run_loop(server: Server) -> None:
 
 
 async def _serve(server: Server) -> None:
-    log = logging.getLogger("headwater")
     _stop_on_signals(server)
+    server.on_ready = lambda: _welcome(server)
     await server.start()
     with _pidfile(server.config.get_path("pidfile")):
-        for line in _welcome(server):
-            log.log(NOTICE, "%s", line)
-        sys.stdout.flush()
         await server.wait_stopped()
 
 
@@ -99,8 +101,12 @@ def _stop_on_signals(server: Server) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(name: str) -> None:
-        logging.getLogger("headwater").log(NOTICE, "received %s, stopping", name)
-        server.request_shutdown()
+        log = logging.getLogger("headwater")
+        log.log(NOTICE, "received %s, stopping", name)
+        if server.engine.persistence.save_before_stop(None):
+            server.request_shutdown()
+        else:
+            log.error("not stopped: what is in memory could not be saved")
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number.name)

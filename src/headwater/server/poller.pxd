@@ -2,6 +2,7 @@ cimport cython
 
 from headwater.commands.session cimport Session
 from headwater.raw cimport cut, receive, transmit, transmit_bytes
+from headwater.server.gate cimport Gate
 
 cdef int _IN, _OUT, _ERR, _HUP
 cdef Py_ssize_t READ_BUFFER_BYTES, TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES
@@ -10,6 +11,7 @@ cdef Py_ssize_t READ_BUFFER_BYTES, TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES
 cdef class Poller:
     cdef readonly object loop
     cdef readonly bytearray read_buffer
+    cdef Gate _gate
     cdef object _make
     cdef object _epoll
     cdef dict _by_descriptor            # descriptor -> SocketTransport
@@ -17,7 +19,7 @@ cdef class Poller:
 
     cpdef object _accept(self, listener)
     cpdef object _accept_again(self, listener)
-    @cython.locals(found=dict, transport=SocketTransport, event=int)
+    @cython.locals(found=dict, transport=SocketTransport, event=int, gate=Gate)
     cpdef object _on_ready(self)
     cpdef object watch(self, SocketTransport transport, int events)
     cpdef object forget(self, SocketTransport transport)

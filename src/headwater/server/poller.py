@@ -20,6 +20,7 @@ from typing import Any
 
 from headwater.limits import READ_BUFFER_BYTES, TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES
 from headwater.raw import cut, receive, transmit, transmit_bytes
+from headwater.server.gate import Gate
 
 AVAILABLE = hasattr(select, "epoll")
 
@@ -36,13 +37,15 @@ _log = logging.getLogger("headwater")
 class Poller:
     """The sockets of one server.
 
-    `read_buffer` is what every read fills; `make()` gives a new socket its connection.
+    `read_buffer` is what every read fills; `make()` gives a new socket its connection; `gate` is
+    told when all that were ready had their turn.
     """
 
-    __slots__ = ("_by_descriptor", "_epoll", "_listeners", "_make", "loop", "read_buffer")
+    __slots__ = ("_by_descriptor", "_epoll", "_gate", "_listeners", "_make", "loop", "read_buffer")
 
-    def __init__(self, loop: Any, read_buffer: bytearray, make: Any) -> None:
+    def __init__(self, loop: Any, gate: Gate, read_buffer: bytearray, make: Any) -> None:
         self.loop = loop
+        self._gate = gate
         self.read_buffer = read_buffer
         self._make = make
         self._epoll = select.epoll()
@@ -98,10 +101,16 @@ class Poller:
 
     def _on_ready(self) -> None:
         found = self._by_descriptor
-        for descriptor, event in self._epoll.poll(0, _MAX_EVENTS):
-            transport = found.get(descriptor)
-            if transport is not None:
-                transport.on_event(event)
+        gate = self._gate
+        gate.in_round = True
+        try:
+            for descriptor, event in self._epoll.poll(0, _MAX_EVENTS):
+                transport = found.get(descriptor)
+                if transport is not None:
+                    transport.on_event(event)
+        finally:
+            gate.in_round = False
+            gate.end_round()
 
     def watch(self, transport: SocketTransport, events: int) -> None:
         """Change what is waited for; hang-ups are always told."""

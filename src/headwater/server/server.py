@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import stat
+from collections.abc import Callable
 from typing import Any
 
 from headwater import errors
@@ -16,14 +17,17 @@ from headwater.commands.clients import end_pause_if_over
 from headwater.commands.server_info import Sampler
 from headwater.commands.transactions import abandon
 from headwater.engine import Engine
+from headwater.errors import HeadwaterError
 from headwater.keyspace.waiters import NEVER
 from headwater.server.connection import Connection, Shared
-from headwater.server.logs import VERBOSE, set_level
+from headwater.server.gate import Gate
+from headwater.server.logs import NOTICE, VERBOSE, set_level
 from headwater.server.poller import AVAILABLE, Poller
 
 Listener = asyncio.AbstractServer | socket.socket
 _log = logging.getLogger("headwater")
 _TICK_S = 0.1
+_LOAD_SLICE_US = 20_000
 _CLOSE_DEADLINE_S = 1.0
 _KEEPALIVE_PROBES = 3
 
@@ -36,6 +40,7 @@ class Server:
         self.config = engine.config
         self.state = engine.state
         self.state.server = self
+        self.on_ready: Callable[[], list[str]] = list
         self.sampler = Sampler(self.state)
         self.port = 0
         self.unix_path = ""
@@ -51,6 +56,9 @@ class Server:
         self._timer: asyncio.TimerHandle | None = None
         self._tick_timer: asyncio.TimerHandle | None = None
         self._stopping: asyncio.Event = None  # type: ignore[assignment]
+        self._gate: Gate = None  # type: ignore[assignment]
+        self._working: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._failure: Exception | None = None
         self._timeout_s = 0
         self._keepalive_s = 0
         self._protected = True
@@ -58,16 +66,23 @@ class Server:
     # --- start and stop ---
 
     async def start(self) -> None:
-        """Open the listeners; raises OSError with a text that says which one failed."""
+        """Open the listeners and begin to load what is in the data directory.
+
+        Raises OSError with a text that says which listener failed, HeadwaterError if the data
+        directory cannot be used.
+        """
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._loop.set_exception_handler(_log_exception)
+        self._gate = Gate(self._loop, self.state.recorder)
         self._shared = Shared(
-            self._loop, self._on_new, self._on_gone, self._on_stalled, self._on_pushed
+            self._loop, self._gate, self._on_new, self._on_gone, self._on_stalled, self._on_pushed
         )
         self._apply_settings()
         if AVAILABLE:
-            self._poller = Poller(self._loop, self._shared.read_buffer, self._new_connection)
+            self._poller = Poller(
+                self._loop, self._gate, self._shared.read_buffer, self._new_connection
+            )
         self.config.on_change(_SETTINGS, self._apply_settings)
         self.config.on_change("maxclients", self._apply_maxclients)
         self.state.waiters.on_earlier = self._set_timer
@@ -75,9 +90,16 @@ class Server:
         path = self.config.get_path("unixsocket")
         if self.config.get_int("port") == 0 and not path:
             raise OSError("nothing to listen on: 'port' is 0 and there is no 'unixsocket'")
-        await self._listen_tcp()
-        if path:
-            await self._listen_unix(path)
+        persistence = self.engine.persistence
+        persistence.open(self._loop.call_soon_threadsafe)
+        try:
+            await self._listen_tcp()
+            if path:
+                await self._listen_unix(path)
+        except OSError:
+            persistence.close()
+            raise
+        self._load()
         self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
 
     async def _listen_tcp(self) -> None:
@@ -134,15 +156,53 @@ class Server:
         else:
             listener.close()
 
+    def _load(self) -> None:
+        """Load a little more, and let clients ask how far it is."""
+        persistence = self.engine.persistence
+        try:
+            if persistence.load_step(_LOAD_SLICE_US):
+                self._loop.call_soon(self._load)
+                return
+        except (HeadwaterError, OSError) as error:
+            self._failure = error
+            self.request_shutdown()
+            return
+        self._gate.commit = persistence.commit
+        persistence.attach(self._on_journal, self._work_soon)
+        for line in self.on_ready():
+            _log.log(NOTICE, "%s", line)
+
+    def _on_journal(self) -> None:
+        """The journal has come further, or begins or ends to fail."""
+        self._gate.failing = self.engine.persistence.is_failing()
+        self._gate.let_go()
+
+    def _work_soon(self) -> None:
+        """A snapshot is under way and wants its share of the loop."""
+        if self._working is None:
+            self._working = self._loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        self._working = None
+        delay_s = self.engine.persistence.work()
+        if delay_s is not None and self._working is None:
+            self._working = self._loop.call_later(delay_s, self._work)
+
     def request_shutdown(self) -> None:
         """Stop soon: `wait_stopped` returns."""
         self._stopping.set()
 
     async def wait_stopped(self) -> None:
-        """Serve until somebody asks to stop, then close everything."""
+        """Serve until somebody asks to stop, then close everything.
+
+        Raises what made it impossible to load the data.
+        """
         await self._stopping.wait()
         self._close_listeners()
-        for timer in (self._timer, self._tick_timer):
+        self._gate.end_round()
+        self.engine.persistence.close()
+        self._gate.let_go()
+        for timer in (self._timer, self._tick_timer, self._working):
             if timer is not None:
                 timer.cancel()
         for connection in list(self.state.clients.values()):
@@ -156,6 +216,8 @@ class Server:
         await asyncio.sleep(0)
         if self._poller is not None:
             self._poller.close()
+        if self._failure is not None:
+            raise self._failure
 
     def _close_listeners(self) -> None:
         for listener in self._tcp_listeners:
@@ -260,6 +322,7 @@ class Server:
         waiters.timer_ms = NEVER
         try:
             self.engine.run_due()
+            self._gate.end_round()
         finally:
             at_ms = self.engine.next_ms()
             if at_ms < waiters.timer_ms:
@@ -270,6 +333,7 @@ class Server:
         more = False
         try:
             more = self.engine.tick()
+            self._gate.end_round()
             now_ms = self.engine.clock.now_ms
             self.sampler.sample(now_ms)
             end_pause_if_over(self.state)

@@ -50,6 +50,13 @@ cdef class Block:
     cdef bint _same_fields(self, Request request, Py_ssize_t arg, Py_ssize_t fields) noexcept
     @cython.locals(exact=bytearray, tight=bytearray)
     cpdef void seal(self) except *
+    cpdef void load(self, bytearray entries, Py_ssize_t n, bytearray offsets, Py_ssize_t slots) except *
+    cpdef void load_history(
+        self, Py_ssize_t dead, Py_ssize_t entries_bytes, u64 tail_ms, u64 tail_seq
+    ) noexcept
+    cpdef void load_master(
+        self, bytearray names, Py_ssize_t names_bytes, Py_ssize_t fields, u64 ms, u64 seq
+    ) noexcept
     @cython.locals(other=Block)
     cpdef Block twin(self)
     cpdef Block own(self)

@@ -261,6 +261,49 @@ class Block:
             copy(tight, 0, self.offsets, 0, 4 * self.slots)
             self.offsets = tight
 
+    # --- loading ---
+
+    def load(self, entries: bytearray, n: int, offsets: bytearray, slots: int) -> None:
+        """Take over `slots` entries, `n` bytes as a block stores them, of a new block.
+
+        `offsets` tells where each begins. Both are copied; there is no room for more yet.
+        """
+        self.buf = alloc(n)
+        self.capacity = n
+        copy(self.buf, 0, entries, 0, n)
+        self.used = n
+        self.offsets = alloc(4 * slots)
+        copy(self.offsets, 0, offsets, 0, 4 * slots)
+        self.slots = slots
+        if slots > 0:
+            self.last_ms, self.last_seq = self.entry_id(slots - 1)
+            self.tail_ms = self.last_ms
+            self.tail_seq = self.last_seq
+
+    def load_history(self, dead: int, entries_bytes: int, tail_ms: int, tail_seq: int) -> None:
+        """Take over what a loaded block remembers of entries that are gone.
+
+        `entries_bytes` is what all its entries took in Redis's node, the gone ones too; the tail
+        is the last one of them all.
+        """
+        self.dead = dead
+        self.entries_bytes = entries_bytes
+        self.tail_ms = tail_ms
+        self.tail_seq = tail_seq
+
+    def load_master(
+        self, names: bytearray, names_bytes: int, fields: int, ms: int, seq: int
+    ) -> None:
+        """Take over the first entry's field names and ID; `names` is shared, never changed.
+
+        `names_bytes` is what they take in Redis's node, with their number and the end mark.
+        """
+        self._master = names
+        self._master_bytes = names_bytes
+        self._master_fields = fields
+        self._master_ms = ms
+        self._master_seq = seq
+
     # --- dropping entries ---
 
     def twin(self) -> Block:

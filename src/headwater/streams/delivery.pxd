@@ -94,7 +94,6 @@ cpdef (Py_ssize_t, Py_ssize_t) deliver(
 @cython.locals(
     pending=PendingEntries,
     finder=EntryFinder,
-    due=list,
     size=Py_ssize_t,
     until_ms="long long",
     handle="unsigned int",
@@ -113,6 +112,7 @@ cpdef (Py_ssize_t, Py_ssize_t) deliver_claiming(
     long long min_idle_ms,
     bint noack,
     Reply reply,
+    list due,
 ) except *
 
 cpdef Py_ssize_t claim_bytes(u64 idle_ms, u64 count) noexcept

@@ -205,15 +205,16 @@ def deliver_claiming(
     min_idle_ms: int,
     noack: bool,
     reply: Reply,
+    due: list[int],
 ) -> tuple[int, int]:
     """Deliver entries that are pending and idle enough, then new ones (XREADGROUP CLAIM).
 
     Nacked entries come first, then the longest idle ones. They become pending for the consumer
-    whatever `noack` says. Those whose data is deleted are passed over.
+    whatever `noack` says; their handles are appended to `due`, which is empty. Those whose data
+    is deleted are passed over.
     """
     pending = group.pending
     finder = EntryFinder(stream)
-    due: list[int] = []
     size = 0
     until_ms = now_ms - min_idle_ms
     handle = pending.oldest

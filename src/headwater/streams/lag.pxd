@@ -22,5 +22,8 @@ cpdef long long entries_read_at(Stream stream, u64 ms, u64 seq) except? -1
 @cython.locals(first_ms=u64, first_seq=u64)
 cpdef bint counts_on(Stream stream, Group group) except -1
 
+@cython.locals(group=Group)
+cpdef object set_entries_added(Stream stream, long long entries_added)
+
 @cython.locals(first_ms=u64, first_seq=u64, read="long long")
 cpdef long long lag_of(Stream stream, Group group) except? -1

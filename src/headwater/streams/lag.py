@@ -64,6 +64,16 @@ def counts_on(stream: Stream, group: Group) -> bool:
     return not has_deleted_from(stream, group.last_ms, group.last_seq)
 
 
+def set_entries_added(stream: Stream, entries_added: int) -> None:
+    """Set the stream's counter; no group has read more than was added."""
+    stream.entries_added = entries_added
+    if stream.groups is None:
+        return
+    for group in stream.groups.values():
+        if group.entries_read != UNKNOWN and group.entries_read > entries_added:
+            group.entries_read = entries_added
+
+
 def lag_of(stream: Stream, group: Group) -> int:
     """Return how many entries the group has still to read, or UNKNOWN."""
     if stream.entries_added == 0 or stream.length == 0:

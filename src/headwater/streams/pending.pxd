@@ -117,6 +117,50 @@ cdef class PendingEntries:
     @cython.locals(found=list, handle="unsigned int")
     cpdef list delivered_until(self, long long time_ms, Py_ssize_t limit)
 
+    @cython.locals(handle="unsigned int")
+    cpdef bint load(
+        self,
+        unsigned long long ms,
+        unsigned long long seq,
+        long long time_ms,
+        unsigned long long count,
+    ) except -1
+
+    @cython.locals(handle="unsigned int", last="unsigned int", order=HandleOrder)
+    cpdef bint load_owner(
+        self, unsigned long long ms, unsigned long long seq, unsigned int owner
+    ) except -1
+
+    @cython.locals(handle="unsigned int")
+    cpdef bint load_nacked(self, unsigned long long ms, unsigned long long seq) except -1
+
+    @cython.locals(
+        times=list,
+        handles=list,
+        number="Py_ssize_t",
+        slot="Py_ssize_t",
+        handle="unsigned int",
+        before="unsigned int",
+        lowest="long long",
+        owned="Py_ssize_t",
+        order=HandleOrder,
+    )
+    cpdef bint load_order(self) except -1
+
+    @cython.locals(
+        lowest="long long", number="Py_ssize_t", slot="Py_ssize_t", handle="unsigned int"
+    )
+    cdef long long _lowest_time(self) noexcept
+
+    @cython.locals(
+        before="unsigned int",
+        time_ms="long long",
+        number="Py_ssize_t",
+        slot="Py_ssize_t",
+        handle="unsigned int",
+    )
+    cdef bint _link_by_id(self) except -1
+
     @cython.locals(twin=PendingEntries, order=HandleOrder)
     cpdef PendingEntries copy(self)
 

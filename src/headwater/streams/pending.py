@@ -347,6 +347,112 @@ class PendingEntries:
             handle = self.records.behind(handle)
         return found
 
+    # --- loading ---
+
+    def load(self, ms: int, seq: int, time_ms: int, count: int) -> bool:
+        """Add an ID with neither an owner nor a place in the order by time, for loading.
+
+        False, and nothing happens, if it is pending already. Best done in the order of IDs; each
+        then needs `load_owner` or `load_nacked`, and all of them `load_order`.
+        """
+        if ms > self.top_ms or (ms == self.top_ms and seq > self.top_seq):
+            self.top_ms = ms
+            self.top_seq = seq
+            handle = self.records.append(ms, seq, time_ms, count, 0, 0)
+            self.by_id.append(handle, ms, seq)
+        else:
+            if self.by_id.find(self.records, ms, seq) != 0:
+                return False
+            handle = self.records.append(ms, seq, time_ms, count, 0, 0)
+            self.by_id.insert(self.records, handle, ms, seq)
+        self.count += 1
+        return True
+
+    def load_owner(self, ms: int, seq: int, owner: int) -> bool:
+        """Give a loaded ID its owner; False if it is not pending or has one."""
+        handle = self.by_id.find(self.records, ms, seq)
+        if handle == 0 or self.records.owner(handle) != 0:
+            return False
+        self.records.set_owner(handle, owner)
+        order = self.order_of(owner)
+        last = order.last()
+        if last == 0 or self.records.compare(last, ms, seq) < 0:
+            order.append(handle, ms, seq)
+        else:
+            order.insert(self.records, handle, ms, seq)
+        return True
+
+    def load_nacked(self, ms: int, seq: int) -> bool:
+        """Make a loaded ID the last of the nacked; False if it can not be one more of them."""
+        handle = self.by_id.find(self.records, ms, seq)
+        if (
+            handle == 0
+            or handle == self.oldest
+            or self.records.before(handle) != 0
+            or self.records.owner(handle) != 0
+        ):
+            return False
+        self.records.set_time(handle, 0)
+        self.link(handle, 0, 0)
+        return True
+
+    def load_order(self) -> bool:
+        """Make the order by time of what was loaded; equal times stay in the order of IDs.
+
+        False if an ID has no owner and is not nacked. Sorting takes n log n steps, where linking
+        one by one would take as many as there are entries for each of them.
+        """
+        if not self._link_by_id():
+            times = []
+            handles = []
+            # Small numbers are sorted twice as fast.
+            lowest = self._lowest_time()
+            for number in range(len(self.by_id.chunks)):
+                for slot in range(self.by_id.start(number), self.by_id.end(number)):
+                    handle = self.by_id.handle(number, slot)
+                    if self.records.owner(handle) != 0:
+                        times.append(self.records.time(handle) - lowest)
+                        handles.append(handle)
+            before = self.newest_nacked
+            for i in sorted(range(len(times)), key=times.__getitem__):
+                handle = handles[i]
+                self.join(before, handle)
+                before = handle
+            self.records.set_behind(before, 0)
+            self.newest = before
+        owned = 0
+        for order in self.owned:
+            if order is not None:
+                owned += order.length
+        return owned + self.nacked == self.count
+
+    def _lowest_time(self) -> int:
+        """The earliest time of an entry that has an owner; there is one."""
+        lowest = 2**63 - 1
+        for number in range(len(self.by_id.chunks)):
+            for slot in range(self.by_id.start(number), self.by_id.end(number)):
+                handle = self.by_id.handle(number, slot)
+                if self.records.owner(handle) != 0 and self.records.time(handle) < lowest:
+                    lowest = self.records.time(handle)
+        return lowest
+
+    def _link_by_id(self) -> bool:
+        """Link all that have an owner in the order of IDs; False if their times are not so."""
+        before = self.newest_nacked
+        time_ms = 0
+        for number in range(len(self.by_id.chunks)):
+            for slot in range(self.by_id.start(number), self.by_id.end(number)):
+                handle = self.by_id.handle(number, slot)
+                if self.records.owner(handle) != 0:
+                    if self.records.time(handle) < time_ms:
+                        return False
+                    time_ms = self.records.time(handle)
+                    self.records.set_behind(handle, 0)
+                    self.join(before, handle)
+                    before = handle
+        self.newest = before
+        return True
+
     # --- the whole ---
 
     def copy(self) -> PendingEntries:

@@ -39,6 +39,11 @@ cdef class Records:
     cdef readonly Py_ssize_t live
     cdef readonly list roomy
     cdef readonly list spare
+    cdef bint sharing
+    cdef bytearray shared               # a byte for each page: whether a copy has it too
+
+    @cython.locals(page=bytearray)
+    cdef bytearray page_to_write(self, Py_ssize_t number)
 
     @cython.locals(page=bytearray, free="unsigned int", index="Py_ssize_t")
     cpdef unsigned int take(self) except 0
@@ -67,7 +72,7 @@ cdef class Records:
     @cython.locals(page=bytearray)
     cpdef void reset(self) except *
 
-    @cython.locals(twin=Records, page=bytearray)
+    @cython.locals(twin=Records, records=Records)
     cpdef Records copy(self)
 
     @cython.locals(page=bytearray, pos="Py_ssize_t")

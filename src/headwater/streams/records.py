@@ -49,9 +49,13 @@ def new_page(number: int, capacity: int) -> bytearray:
 
 
 class Records:
-    """Memory of records, in pages that are given back once nothing in them is used."""
+    """Memory of records, in pages that are given back once nothing in them is used.
 
-    __slots__ = ("current", "live", "pages", "roomy", "spare")
+    A copy shares the pages: either side copies one when it first writes to it. `shared` tells
+    which pages are, with a byte for each; `sharing` whether any may be.
+    """
+
+    __slots__ = ("current", "live", "pages", "roomy", "shared", "sharing", "spare")
 
     def __init__(self) -> None:
         self.pages: list[bytearray] = [new_page(0, SMALL_PAGE_RECORDS)]
@@ -59,14 +63,25 @@ class Records:
         self.live = 0
         self.roomy: list[int] = []  # pages that had a free record when they were listed
         self.spare: list[int] = []  # numbers of pages that were given back
+        self.sharing = False
+        self.shared = bytearray()
+
+    def page_to_write(self, number: int) -> bytearray:
+        """A page that nobody else has."""
+        page = self.pages[number]
+        if self.sharing and number < len(self.shared) and self.shared[number] != 0:
+            page = bytearray(page)
+            self.pages[number] = page
+            self.shared[number] = 0
+        return page
 
     def take(self) -> int:
         """Return the handle of a record that was free; its content is undefined."""
-        page = self.pages[self.current]
+        page = self.page_to_write(self.current)
         free = get_u32(page, PAGE_FREE)
         if free == 0 and get_u32(page, PAGE_USED) == get_u32(page, PAGE_CAPACITY):
             self.turn_page()
-            page = self.pages[self.current]
+            page = self.page_to_write(self.current)
             free = get_u32(page, PAGE_FREE)
         if free != 0:
             index = free - 1
@@ -119,10 +134,12 @@ class Records:
                 self.pages[number] = bytearray()
                 self.spare.append(number)
                 return
+            page = self.page_to_write(number)
             put_u32(page, PAGE_USED, 1 if number == 0 else 0)
             put_u32(page, PAGE_FREE, 0)
             put_u32(page, 0, 0)
             return
+        page = self.page_to_write(number)
         free = get_u32(page, PAGE_FREE)
         if (
             free == 0
@@ -142,7 +159,7 @@ class Records:
             # The first and the last one in a page see to the page itself.
             self.give(first)
             if here > 2:
-                page = self.pages[first >> PAGE_SHIFT]
+                page = self.page_to_write(first >> PAGE_SHIFT)
                 free = get_u32(page, PAGE_FREE)
                 for between in range(index + 1, index + here - 1):
                     put_u32(page, PAGE_HEADER_BYTES + between * RECORD_BYTES + BEHIND, free)
@@ -159,8 +176,10 @@ class Records:
         """Forget everything and keep no more than a new object has."""
         page = self.pages[0]
         self.pages.clear()
-        if len(page) != PAGE_HEADER_BYTES + SMALL_PAGE_RECORDS * RECORD_BYTES:
+        if self.sharing or len(page) != PAGE_HEADER_BYTES + SMALL_PAGE_RECORDS * RECORD_BYTES:
             page = new_page(0, SMALL_PAGE_RECORDS)
+        self.sharing = False
+        self.shared = bytearray()
         put_u32(page, 0, 0)
         put_u32(page, PAGE_FREE, 0)
         put_u32(page, PAGE_USED, 1)
@@ -171,11 +190,15 @@ class Records:
         self.spare.clear()
 
     def copy(self) -> Records:
-        """Return a copy in which every handle means the same."""
+        """Return a copy in which every handle means the same.
+
+        It takes no time for each record: the pages are shared until one side writes to them.
+        """
         twin = Records()
-        twin.pages.clear()
-        for page in self.pages:
-            twin.pages.append(bytearray(page))
+        twin.pages = self.pages[:]
+        for records in (self, twin):
+            records.shared = bytearray(b"\1") * len(self.pages)
+            records.sharing = True
         twin.current = self.current
         twin.live = self.live
         twin.roomy.extend(self.roomy)
@@ -211,7 +234,7 @@ class Records:
 
     def fill(self, handle: int, ms: int, seq: int, time_ms: int, count: int, owner: int) -> None:
         """Set all fields but the neighbours."""
-        page = self.pages[handle >> PAGE_SHIFT]
+        page = self.page_to_write(handle >> PAGE_SHIFT)
         pos = PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES
         put_u64(page, pos, ms)
         put_u64(page, pos + SEQ, seq)
@@ -221,7 +244,7 @@ class Records:
 
     def append(self, ms: int, seq: int, time_ms: int, count: int, owner: int, before: int) -> int:
         """Take a record, set all its fields, with nothing behind it, and return its handle."""
-        page = self.pages[self.current]
+        page = self.page_to_write(self.current)
         index = get_u32(page, PAGE_USED)
         if get_u32(page, PAGE_FREE) == 0 and index < get_u32(page, PAGE_CAPACITY):
             put_u32(page, PAGE_USED, index + 1)
@@ -255,7 +278,7 @@ class Records:
         return get_i64(page, PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES + TIME)
 
     def set_time(self, handle: int, time_ms: int) -> None:
-        page = self.pages[handle >> PAGE_SHIFT]
+        page = self.page_to_write(handle >> PAGE_SHIFT)
         put_i64(page, PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES + TIME, time_ms)
 
     def count(self, handle: int) -> int:
@@ -263,7 +286,7 @@ class Records:
         return get_u64(page, PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES + COUNT)
 
     def set_count(self, handle: int, count: int) -> None:
-        page = self.pages[handle >> PAGE_SHIFT]
+        page = self.page_to_write(handle >> PAGE_SHIFT)
         put_u64(page, PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES + COUNT, count)
 
     def owner(self, handle: int) -> int:
@@ -271,7 +294,7 @@ class Records:
         return get_u32(page, PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES + OWNER)
 
     def set_owner(self, handle: int, owner: int) -> None:
-        page = self.pages[handle >> PAGE_SHIFT]
+        page = self.page_to_write(handle >> PAGE_SHIFT)
         put_u32(page, PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES + OWNER, owner)
 
     def before(self, handle: int) -> int:
@@ -279,7 +302,7 @@ class Records:
         return get_u32(page, PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES + BEFORE)
 
     def set_before(self, handle: int, other: int) -> None:
-        page = self.pages[handle >> PAGE_SHIFT]
+        page = self.page_to_write(handle >> PAGE_SHIFT)
         put_u32(page, PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES + BEFORE, other)
 
     def behind(self, handle: int) -> int:
@@ -287,7 +310,7 @@ class Records:
         return get_u32(page, PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES + BEHIND)
 
     def set_behind(self, handle: int, other: int) -> None:
-        page = self.pages[handle >> PAGE_SHIFT]
+        page = self.page_to_write(handle >> PAGE_SHIFT)
         put_u32(page, PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES + BEHIND, other)
 
     def compare(self, handle: int, ms: int, seq: int) -> int:

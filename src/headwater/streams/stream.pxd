@@ -32,6 +32,8 @@ cdef class Stream(Value):
                    capacity=Py_ssize_t)
     cpdef void append(self, u64 ms, u64 seq, Request request, Py_ssize_t arg, Py_ssize_t fields,
                       long long node_max_entries, long long node_max_bytes) except *
+    @cython.locals(n=Py_ssize_t, last=Block)
+    cpdef void add_block(self, Block block) except *
     @cython.locals(low=Py_ssize_t, high=Py_ssize_t, middle=Py_ssize_t, block=Block)
     cpdef (Py_ssize_t, Py_ssize_t) locate(self, u64 ms, u64 seq) except *
     @cython.locals(index=Py_ssize_t, slot=Py_ssize_t, block=Block, m=u64, s=u64)

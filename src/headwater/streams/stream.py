@@ -177,6 +177,17 @@ class Stream(Value):
         self.last_ms = ms
         self.last_seq = seq
 
+    def add_block(self, block: Block) -> None:
+        """Append a whole block, for loading: at least one entry, all IDs above the last one."""
+        n = len(self.blocks)
+        if n > self.head:
+            last = self.blocks[n - 1]
+            last.seal()
+        self.blocks.append(block)
+        self.length += block.live()
+        self.last_ms = block.last_ms
+        self.last_seq = block.last_seq
+
     def locate(self, ms: int, seq: int) -> tuple[int, int]:
         """Where the first entry at or above an ID is: (index in `blocks`, slot).
 

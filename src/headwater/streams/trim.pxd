@@ -13,10 +13,12 @@ cdef class Trim:
     cdef public long long maxlen
     cdef public u64 minid_ms, minid_seq
     cdef public int references
+    cdef readonly long long from_head
+    cdef readonly list others           # (ms, seq)
 
     @cython.locals(trimmed="long long", index=Py_ssize_t, careful=bint, block=Block, live=Py_ssize_t,
                    whole=bint, kept=bint, at_head=bint, n=Py_ssize_t)
     cpdef long long apply(self, Stream stream) except? -1
     cdef bint _is_done(self, Stream stream) noexcept
     @cython.locals(block=Block, left=Py_ssize_t, trimmed=Py_ssize_t, ms=u64, seq=u64, slot=Py_ssize_t)
-    cdef (bint, Py_ssize_t) _trim_each(self, Stream stream, Py_ssize_t index) except *
+    cdef (bint, Py_ssize_t) _trim_each(self, Stream stream, Py_ssize_t index, bint at_head) except *

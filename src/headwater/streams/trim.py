@@ -17,9 +17,21 @@ class Trim:
     """How to trim: by `MAXLEN` down to `maxlen` entries, or by `MINID` all IDs below one.
 
     `approximate`: whole blocks only. `limit`: entries to look at, 0 for no limit.
+    After `apply`, `from_head` is how many entries went from the stream's head on, and `others`
+    are the IDs of those that went from behind one that stayed, in the order in which they went.
     """
 
-    __slots__ = ("approximate", "by", "limit", "maxlen", "minid_ms", "minid_seq", "references")
+    __slots__ = (
+        "approximate",
+        "by",
+        "from_head",
+        "limit",
+        "maxlen",
+        "minid_ms",
+        "minid_seq",
+        "others",
+        "references",
+    )
 
     def __init__(self) -> None:
         self.by = NONE
@@ -29,9 +41,13 @@ class Trim:
         self.minid_ms = 0
         self.minid_seq = 0
         self.references = KEEPREF
+        self.from_head = 0
+        self.others: list[tuple[int, int]] = []
 
     def apply(self, stream: Stream) -> int:
         """Trim and return how many entries went."""
+        self.from_head = 0
+        self.others = []
         if self.by == NONE or self._is_done(stream):
             return 0
         trimmed = 0
@@ -53,7 +69,7 @@ class Trim:
                 break
             if careful:
                 at_head = index == stream.head
-                kept, n = self._trim_each(stream, index)
+                kept, n = self._trim_each(stream, index, at_head)
                 trimmed += n
                 if kept:
                     index += 1
@@ -77,6 +93,7 @@ class Trim:
                     stream.drop_entries(index, n)
                 trimmed += n
                 break
+        self.from_head = trimmed - len(self.others)
         return trimmed
 
     def _is_done(self, stream: Stream) -> bool:
@@ -84,8 +101,11 @@ class Trim:
             return stream.length <= self.maxlen
         return stream.length == 0
 
-    def _trim_each(self, stream: Stream, index: int) -> tuple[bool, int]:
-        """Trim a block entry by entry: (is the block still there, entries that went)."""
+    def _trim_each(self, stream: Stream, index: int, at_head: bool) -> tuple[bool, int]:
+        """Trim a block entry by entry: (is the block still there, entries that went).
+
+        `at_head`: nothing before this block stays.
+        """
         block = stream.blocks[index]
         ids = [block.entry_id(slot) for slot in range(block.first, block.slots)]
         left = len(ids)
@@ -99,10 +119,13 @@ class Trim:
                 break
             if self.references == ACKED:
                 if not is_acknowledged(stream, ms, seq):
+                    at_head = False
                     continue
             else:
                 drop_references(stream, ms, seq)
             stream.take_out(ms, seq)
+            if not at_head:
+                self.others.append((ms, seq))
             trimmed += 1
             left -= 1
         return left > 0, trimmed

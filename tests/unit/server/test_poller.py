@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from headwater.commands.session import Session
+from headwater.journal.recorder import Recorder
 from headwater.limits import READ_BUFFER_BYTES, TRANSPORT_HIGH_BYTES
+from headwater.server.gate import Gate
 from headwater.server.poller import AVAILABLE, Poller, SocketTransport
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="no epoll here")
@@ -74,7 +76,7 @@ class World:
         self.loop = Loop()
         self.buffer = bytearray(READ_BUFFER_BYTES)
         self.made: list[Protocol] = []
-        self.poller = Poller(self.loop, self.buffer, self._make)
+        self.poller = Poller(self.loop, Gate(self.loop, Recorder()), self.buffer, self._make)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.listener.setblocking(False)
         self.poller.listen(self.listener)

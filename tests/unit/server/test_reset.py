@@ -24,7 +24,7 @@ class Socketed(World):
         self.made: list[Connection] = []
         loop = Turning()
         self.turning = loop
-        self.poller = Poller(loop, self.shared.read_buffer, self._make)
+        self.poller = Poller(loop, self.shared.gate, self.shared.read_buffer, self._make)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.setblocking(False)
         self.poller.listen(self.listener)

@@ -77,6 +77,7 @@ class Reading:
                 min_idle_ms,
                 noack,
                 reply,
+                [],
             )
         return self.entries(reply)
 

@@ -53,6 +53,18 @@ KEYS: tuple[Spec, ...] = (
         arguments="key...",
     ),
     _spec(
+        name="DUMP",
+        arity=2,
+        flags=READONLY,
+        categories=("keyspace",),
+        keys=(key_at(1, "RO access"),),
+        since="2.6.0",
+        summary="Return a key's value as bytes that RESTORE takes.",
+        complexity="O(N) for a value of N bytes.",
+        tips=("nondeterministic_output",),
+        arguments="key",
+    ),
+    _spec(
         name="EXISTS",
         arity=-2,
         flags=READONLY | FAST,
@@ -298,6 +310,25 @@ KEYS: tuple[Spec, ...] = (
         arguments="key newkey:key",
     ),
     _spec(
+        name="RESTORE",
+        arity=-4,
+        flags=WRITE | DENYOOM,
+        categories=("keyspace", "dangerous"),
+        keys=(key_at(1, "OW update"),),
+        since="2.6.0",
+        summary="Make a key of the bytes that DUMP returned.",
+        complexity="O(N) for a value of N bytes.",
+        history=(
+            ("3.0.0", "Option REPLACE."),
+            ("5.0.0", "Option ABSTTL."),
+            ("5.0.0", "Options IDLETIME and FREQ."),
+        ),
+        arguments=(
+            "key ttl:integer serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] "
+            "[IDLETIME seconds:integer@5.0.0] [FREQ frequency:integer@5.0.0]"
+        ),
+    ),
+    _spec(
         name="SCAN",
         arity=-2,
         flags=READONLY | TOUCHES_ARBITRARY_KEYS,
@@ -380,5 +411,19 @@ KEYS: tuple[Spec, ...] = (
             "response_policy:agg_min",
         ),
         arguments="numreplicas:integer timeout:integer",
+    ),
+    _spec(
+        name="WAITAOF",
+        arity=4,
+        flags=BLOCKING,
+        categories=("connection",),
+        since="7.2.0",
+        summary="Wait until the journal has the writes of this connection on disk.",
+        complexity="O(1)",
+        tips=(
+            "request_policy:all_shards",
+            "response_policy:agg_min",
+        ),
+        arguments="numlocal:integer numreplicas:integer timeout:integer",
     ),
 )

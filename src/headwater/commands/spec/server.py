@@ -12,6 +12,7 @@ from headwater.commands.flags import (
     ALLOW_BUSY,
     FAST,
     LOADING,
+    NO_ASYNC_LOADING,
     NO_MULTI,
     NOSCRIPT,
     PROTECTED,
@@ -25,6 +26,24 @@ from headwater.commands.spec.model import Spec
 _spec = partial(Spec, group="server")
 
 SERVER: tuple[Spec, ...] = (
+    _spec(
+        name="BGREWRITEAOF",
+        arity=1,
+        flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+        since="1.0.0",
+        summary="Make the journal short again, in the background.",
+        complexity="O(1)",
+    ),
+    _spec(
+        name="BGSAVE",
+        arity=-1,
+        flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+        since="1.0.0",
+        summary="Save a snapshot in the background.",
+        complexity="O(1)",
+        history=(("3.2.2", "Option SCHEDULE."),),
+        arguments="[SCHEDULE@3.2.2]",
+    ),
     _spec(
         name="COMMAND",
         arity=-1,
@@ -253,6 +272,19 @@ SERVER: tuple[Spec, ...] = (
         arguments="[section...]",
     ),
     _spec(
+        name="LASTSAVE",
+        arity=1,
+        flags=LOADING | STALE | FAST,
+        categories=(
+            "admin",
+            "dangerous",
+        ),
+        since="1.0.0",
+        summary="Return when a snapshot was last saved.",
+        complexity="O(1)",
+        tips=("nondeterministic_output",),
+    ),
+    _spec(
         name="LATENCY",
         arity=-2,
         since="2.8.13",
@@ -401,6 +433,14 @@ SERVER: tuple[Spec, ...] = (
         since="2.8.12",
         summary="Return the server's role in replication.",
         complexity="O(1)",
+    ),
+    _spec(
+        name="SAVE",
+        arity=1,
+        flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
+        since="1.0.0",
+        summary="Save a snapshot while everybody waits.",
+        complexity="O(N) for N keys in all databases.",
     ),
     _spec(
         name="SHUTDOWN",

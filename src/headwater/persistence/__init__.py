@@ -1,0 +1,1 @@
+"""What makes acknowledged data survive: the journal written and applied, snapshots, recovery."""

@@ -1,0 +1,60 @@
+cimport cython
+
+from headwater.keyspace.strings cimport String
+from headwater.rdb.crc64 cimport crc64
+from headwater.rdb.output cimport Output
+from headwater.rdb.stream_encoder cimport StreamEncoder, stream_type
+from headwater.streams.stream cimport Stream
+from headwater.value cimport Value
+
+cdef int OPCODE_AUX
+cdef int OPCODE_EOF
+cdef int OPCODE_EXPIRETIME_MS
+cdef int OPCODE_RESIZEDB
+cdef int OPCODE_SELECTDB
+cdef int TYPE_STREAM_LISTPACKS_4
+cdef int TYPE_STREAM_LISTPACKS_5
+cdef int TYPE_STRING
+cdef int VERSION_IDMP
+cdef int VERSION_NACKED
+cdef int VERSION_STREAMS
+cdef int VERSION_STRINGS
+cdef Py_ssize_t COMPRESS_MAX_BYTES
+cdef Py_ssize_t _ALL
+cdef Py_ssize_t _PIECE_BYTES
+
+cpdef list standard_aux(str redis_version, long long ctime_s, long long used_memory, bint aof_base)
+cpdef int file_version(bint has_idmp, bint has_nacked) noexcept
+cpdef int value_type(Value value) except -1
+cpdef int needed_version(Value value) except -1
+cdef int _version_of(int kind) noexcept
+@cython.locals(kind="int", encoder=Encoder, out=Output)
+cpdef bytes dump_payload(Value value, bint compress)
+
+
+@cython.final
+cdef class Encoder:
+    cdef readonly Output out
+    cdef StreamEncoder _stream
+    cdef bint _is_stream
+    cdef bytes _data
+    cdef Py_ssize_t _data_pos
+    cdef unsigned long long _crc
+    cdef Py_ssize_t _summed
+    cdef int _version
+
+    @cython.locals(out=Output)
+    cpdef void begin_file(self, int version, list aux) except *
+    @cython.locals(out=Output)
+    cpdef void select(self, long long database, Py_ssize_t keys, Py_ssize_t expires) except *
+    @cython.locals(kind="int", out=Output)
+    cpdef void begin(self, bytes key, Value value, long long expire_at) except *
+    @cython.locals(data=bytes)
+    cpdef void begin_value(self, Value value, int kind) except *
+    @cython.locals(left=Py_ssize_t, piece=Py_ssize_t)
+    cpdef bint step(self, Py_ssize_t max_bytes) except -1
+    @cython.locals(out=Output)
+    cpdef void end_file(self, bint checksum) except *
+    cpdef bytes take(self)
+    @cython.locals(out=Output)
+    cdef void _sum(self) noexcept

@@ -1,0 +1,220 @@
+"""Writing RDB: a whole file, key by key and step by step, and the payloads of DUMP.
+
+    encoder = Encoder(compress=True)
+    encoder.begin_file(version, standard_aux(...))
+    encoder.select(0, keys, expires)
+    encoder.begin(key, value, expire_at)
+    while not encoder.step(64 * 1024): ...   # write what take() gives
+    encoder.end_file(checksum=True)
+    ...                                      # write what take() gives
+
+Same state, same bytes: nothing here asks a clock or chance.
+"""
+
+from __future__ import annotations
+
+from headwater.keyspace.strings import String
+from headwater.rdb.crc64 import crc64
+from headwater.rdb.idmp_times import IDMP_TIMES, pack_times
+from headwater.rdb.output import COMPRESS_MAX_BYTES, Output
+from headwater.rdb.stream_encoder import StreamEncoder, stream_type
+from headwater.rdb.types import (
+    MAGIC,
+    NEWEST_VERSION,
+    OPCODE_AUX,
+    OPCODE_EOF,
+    OPCODE_EXPIRETIME_MS,
+    OPCODE_RESIZEDB,
+    OPCODE_SELECTDB,
+    TYPE_STREAM_LISTPACKS_4,
+    TYPE_STREAM_LISTPACKS_5,
+    TYPE_STRING,
+    VERSION_IDMP,
+    VERSION_NACKED,
+    VERSION_STREAMS,
+    VERSION_STRINGS,
+)
+from headwater.streams.stream import Stream
+from headwater.value import Value
+
+_ALL = 2**62
+_EMPTY = b""
+_PIECE_BYTES = 4096
+
+
+def standard_aux(
+    redis_version: str, ctime_s: int, used_memory: int, aof_base: bool
+) -> list[tuple[bytes, bytes]]:
+    """The facts with which Redis begins a file.
+
+    ctime_s: unix time. aof_base: whether the file is the base of an append-only file.
+    """
+    return [
+        (b"redis-ver", redis_version.encode()),
+        (b"redis-bits", b"64"),
+        (b"ctime", b"%d" % ctime_s),
+        (b"used-mem", b"%d" % used_memory),
+        (b"aof-base", b"1" if aof_base else b"0"),
+    ]
+
+
+def file_version(has_idmp: bool, has_nacked: bool) -> int:
+    """The version of a file whose streams may have IDMP windows, or nacked entries."""
+    if has_nacked:
+        return VERSION_NACKED
+    return VERSION_IDMP if has_idmp else VERSION_STREAMS
+
+
+def value_type(value: Value) -> int:
+    """The oldest type of value that can carry this one."""
+    if isinstance(value, Stream):
+        return stream_type(value)
+    return TYPE_STRING
+
+
+def needed_version(value: Value) -> int:
+    """The oldest version in which a payload can carry this value."""
+    return _version_of(value_type(value))
+
+
+def _version_of(kind: int) -> int:
+    if kind == TYPE_STRING:
+        return VERSION_STRINGS
+    return file_version(kind == TYPE_STREAM_LISTPACKS_4, kind == TYPE_STREAM_LISTPACKS_5)
+
+
+def dump_payload(value: Value, compress: bool) -> bytes:
+    """What DUMP answers: type, value, version (u16), CRC-64 of all of that.
+
+    The version is the oldest possible, so that as many servers as possible RESTORE it.
+    """
+    kind = value_type(value)
+    encoder = Encoder(compress)
+    out = encoder.out
+    out.byte(kind)
+    encoder.begin_value(value, kind)
+    while not encoder.step(_ALL):
+        pass
+    out.u16(_version_of(kind))
+    out.u64(crc64(out.buf, 0, out.pos, 0))
+    return out.take()
+
+
+class Encoder:
+    """Writes one file: begin_file, then select, begin and step as often as needed, end_file.
+
+    compress: `rdbcompression`. What is written lies in memory until it is taken with `take`;
+    a value must stay as it is from `begin` until `step` has returned True.
+    """
+
+    __slots__ = (
+        "_crc",
+        "_data",
+        "_data_pos",
+        "_is_stream",
+        "_stream",
+        "_summed",
+        "_version",
+        "out",
+    )
+
+    def __init__(self, compress: bool) -> None:
+        self.out = Output(compress)
+        self._stream = StreamEncoder(self.out)
+        self._is_stream = False
+        self._data = _EMPTY  # a big string, and how far it is written
+        self._data_pos = 0
+        self._crc = 0  # of what was taken, and of the output up to here
+        self._summed = 0
+        self._version = NEWEST_VERSION
+
+    def begin_file(self, version: int, aux: list[tuple[bytes, bytes]]) -> None:
+        """Write the head of a file: its version (see file_version), and facts about it."""
+        self._version = version
+        self._crc = 0
+        self._summed = 0
+        out = self.out
+        out.raw(MAGIC + b"%04d" % version)
+        for name, value in aux:
+            out.byte(OPCODE_AUX)
+            out.string(name)
+            out.string(value)
+
+    def select(self, database: int, keys: int, expires: int) -> None:
+        """The keys that follow are of this database, that has so many, and so many that expire."""
+        out = self.out
+        out.byte(OPCODE_SELECTDB)
+        out.length(database)
+        out.byte(OPCODE_RESIZEDB)
+        out.length(keys)
+        out.length(expires)
+
+    def begin(self, key: bytes, value: Value, expire_at: int) -> None:
+        """Start with a key; `expire_at` is unix time in ms, 0 if it does not expire.
+
+        ValueError: the version of the file is too old for this value.
+        """
+        kind = value_type(value)
+        if _version_of(kind) > self._version:
+            raise ValueError(f"a file of version {self._version} can not carry {key!r}")
+        out = self.out
+        if isinstance(value, Stream) and value.idmp is not None:
+            out.byte(OPCODE_AUX)
+            out.string(IDMP_TIMES)
+            out.string(pack_times(value.idmp))
+        if expire_at != 0:
+            out.byte(OPCODE_EXPIRETIME_MS)
+            out.time(expire_at)
+        out.byte(kind)
+        out.string(key)
+        self.begin_value(value, kind)
+
+    def begin_value(self, value: Value, kind: int) -> None:
+        """Start with a value alone; `kind` is its value_type."""
+        self._is_stream = kind != TYPE_STRING
+        if isinstance(value, Stream):
+            self._stream.begin(value, kind)
+        elif isinstance(value, String):
+            data = value.data
+            if len(data) <= COMPRESS_MAX_BYTES:
+                self.out.string(data)
+            else:
+                self.out.length(len(data))
+                self._data = data
+                self._data_pos = 0
+        else:
+            raise TypeError(f"no RDB type for {type(value).__name__}")
+
+    def step(self, max_bytes: int) -> bool:
+        """Go on with the key for at least one part, and up to about `max_bytes`.
+
+        Returns True when it is complete.
+        """
+        if self._is_stream:
+            return self._stream.step(max_bytes)
+        left = len(self._data) - self._data_pos
+        if left == 0:
+            self._data = _EMPTY
+            return True
+        piece = min(left, max(max_bytes, _PIECE_BYTES))
+        self.out.raw(self._data[self._data_pos : self._data_pos + piece])
+        self._data_pos += piece
+        return False
+
+    def end_file(self, checksum: bool) -> None:
+        """Write the end of the file; without `checksum`, zeros stand for the CRC."""
+        out = self.out
+        out.byte(OPCODE_EOF)
+        self._sum()
+        out.u64(self._crc if checksum else 0)
+
+    def take(self) -> bytes:
+        """The bytes written since the last time."""
+        self._sum()
+        self._summed = 0
+        return self.out.take()
+
+    def _sum(self) -> None:
+        out = self.out
+        self._crc = crc64(out.buf, self._summed, out.pos - self._summed, self._crc)
+        self._summed = out.pos

@@ -1,0 +1,257 @@
+"""A block written as one of Redis's stream nodes: a listpack.
+
+A listpack is: u32 its bytes in all, u16 its elements (65535: more than that tells), the elements,
+the byte 255. docs/formats/rdb.md shows the elements of a node and how each is encoded;
+`streams/listpack.py` counts what is written here.
+"""
+
+from __future__ import annotations
+
+from headwater.raw import alloc, copy, equal, get_u32, parse_int, put_u16, put_u32
+from headwater.rdb.types import ENTRY_SAME_FIELDS
+from headwater.streams.block import Block
+from headwater.streams.ids import MAX
+
+_HEADER_BYTES = 6
+_END = 255
+_ELEMENTS_UNKNOWN = 65535
+_ENTRY_BYTES = 64
+"""More than an entry takes beside its strings; a string takes less than in RESP."""
+
+_KEEP_BYTES = 4 << 20
+"""A buffer that had to become bigger for one block is not kept for the next."""
+
+_SIGNED_MAX = 2**63 - 1
+
+
+class Packer:
+    """Writes blocks as listpacks, one after the other into the same `buf`, up to `used`.
+
+    ms, seq: the ID of the first entry, by which Redis knows the node.
+    """
+
+    __slots__ = ("_elements", "_fields", "_names", "buf", "ms", "seq", "used")
+
+    def __init__(self) -> None:
+        self.buf = bytearray()
+        self.used = 0
+        self.ms = 0
+        self.seq = 0
+        self._fields = 0
+        self._names = bytearray()  # of the first entry, where in the block: u32 start, u32 bytes
+        self._elements = 0
+
+    def pack(self, block: Block) -> None:
+        """Write a block that has entries; those that are gone are left out."""
+        size = block.used - block.offset(block.first) + _ENTRY_BYTES * (block.live() + 1)
+        if size > len(self.buf) or len(self.buf) > _KEEP_BYTES:
+            self.buf = alloc(size + size // 4)
+        self.ms, self.seq = block.entry_id(block.first)
+        pos = put_integer(self.buf, _HEADER_BYTES, block.live())
+        pos = put_integer(self.buf, pos, 0)
+        pos = self._put_names(block, pos)
+        for slot in range(block.first, block.slots):
+            pos = self._put_entry(block, slot, pos)
+        out = self.buf
+        out[pos] = _END
+        self.used = pos + 1
+        put_u32(out, 0, self.used)
+        elements = self._elements
+        put_u16(out, 4, elements if elements < _ELEMENTS_UNKNOWN else _ELEMENTS_UNKNOWN)
+
+    def _put_names(self, block: Block, pos: int) -> int:
+        """Write the first entry's number of fields, their names and a zero."""
+        source = block.buf
+        out = self.buf
+        at = _behind_id(source, block.offset(block.first))
+        fields = _number(source, at) // 2
+        at = _behind_line(source, at)
+        if len(self._names) < 8 * fields:
+            self._names = alloc(8 * fields)
+        self._fields = fields
+        self._elements = fields + 4
+        pos = put_integer(out, pos, fields)
+        for i in range(fields):
+            n = _number(source, at)
+            start = _behind_line(source, at)
+            pos = put_string(out, pos, source, start, n)
+            put_u32(self._names, 8 * i, at)
+            put_u32(self._names, 8 * i + 4, start + n + 2 - at)
+            at = start + n + 2
+            at = _behind_line(source, at) + _number(source, at) + 2
+        return put_integer(out, pos, 0)
+
+    def _put_entry(self, block: Block, slot: int, pos: int) -> int:
+        """Write one entry; returns the place behind it."""
+        source = block.buf
+        data = source
+        out = self.buf
+        end = block.offset(slot + 1)
+        at = block.offset(slot) + 6
+        while data[at] != 10:
+            at += 1
+        at += 1
+        ms = 0
+        while data[at] != 45:
+            ms = ms * 10 + (data[at] - 48)
+            at += 1
+        at += 1
+        seq = 0
+        while data[at] != 13:
+            seq = seq * 10 + (data[at] - 48)
+            at += 1
+        at += 3
+        fields = 0
+        while data[at] != 13:
+            fields = fields * 10 + (data[at] - 48)
+            at += 1
+        fields = fields // 2
+        at += 2
+        names = self._names
+        flags_pos = pos
+        pos += 2
+        pos = _put_difference(out, pos, ms, self.ms)
+        pos = _put_difference(out, pos, seq, self.seq)
+        fields_at, fields_pos = at, pos
+        same = fields == self._fields
+        i = 0
+        while same and i < fields:
+            n = get_u32(names, 8 * i + 4)
+            if at + n > end or not equal(source, at, source, get_u32(names, 8 * i), n):
+                same = False
+            else:
+                at += n + 1
+                n = 0
+                while data[at] != 13:
+                    n = n * 10 + (data[at] - 48)
+                    at += 1
+                pos = put_string(out, pos, source, at + 2, n)
+                at += n + 4
+                i += 1
+        out[flags_pos] = ENTRY_SAME_FIELDS if same else 0
+        out[flags_pos + 1] = 1
+        if same:
+            self._elements += fields + 4
+            return put_integer(out, pos, fields + 3)
+        at = fields_at
+        pos = put_integer(out, fields_pos, fields)
+        for _ in range(2 * fields):
+            at += 1
+            n = 0
+            while data[at] != 13:
+                n = n * 10 + (data[at] - 48)
+                at += 1
+            pos = put_string(out, pos, source, at + 2, n)
+            at += n + 4
+        self._elements += 2 * fields + 5
+        return put_integer(out, pos, 2 * fields + 4)
+
+
+def _behind_id(source: bytearray, at: int) -> int:
+    """Where the array of fields and values of an entry begins."""
+    at += 4
+    return _behind_line(source, at) + _number(source, at) + 2
+
+
+def _behind_line(source: bytearray, at: int) -> int:
+    """The place behind the next line end."""
+    while source[at] != 10:
+        at += 1
+    return at + 1
+
+
+def _number(source: bytearray, at: int) -> int:
+    """The number of a head such as `$5`."""
+    at += 1
+    value = 0
+    while source[at] != 13:
+        value = value * 10 + (source[at] - 48)
+        at += 1
+    return value
+
+
+def _put_difference(out: bytearray, pos: int, value: int, base: int) -> int:
+    """Write `value - base` as Redis does: of its 64 bits the highest is the sign."""
+    difference = value - base if value >= base else MAX - (base - value) + 1
+    if difference <= _SIGNED_MAX:
+        return put_integer(out, pos, difference)
+    return put_integer(out, pos, -1 - _as_signed(MAX - difference))
+
+
+def _as_signed(value: int) -> int:
+    """The same number, of C's signed type when compiled; it is at most _SIGNED_MAX."""
+    return value
+
+
+def put_integer(out: bytearray, pos: int, value: int) -> int:
+    """Write an integer element into a buffer with room for it; returns the place behind it."""
+    to = out
+    if 0 <= value <= 127:
+        to[pos] = value
+        to[pos + 1] = 1
+        return pos + 2
+    if -4096 <= value <= 4095:
+        to[pos] = 0xC0 | ((value >> 8) & 0x1F)
+        to[pos + 1] = value & 0xFF
+        to[pos + 2] = 2
+        return pos + 3
+    if -32768 <= value <= 32767:
+        to[pos] = 0xF1
+        size = 2
+    elif -8388608 <= value <= 8388607:
+        to[pos] = 0xF2
+        size = 3
+    elif -2147483648 <= value <= 2147483647:
+        to[pos] = 0xF3
+        size = 4
+    else:
+        to[pos] = 0xF4
+        size = 8
+    for i in range(size):
+        to[pos + 1 + i] = (value >> (8 * i)) & 0xFF
+    to[pos + 1 + size] = size + 1
+    return pos + 2 + size
+
+
+def put_string(out: bytearray, pos: int, source: bytearray, start: int, n: int) -> int:
+    """Write `n` bytes of another buffer as an element; what reads as an integer becomes one.
+
+    Returns the place behind it; there is room for n + 10 bytes.
+    """
+    if 0 < n <= 20 and source[start] <= 57:
+        ok, value = parse_int(source, start, n)
+        if ok:
+            return put_integer(out, pos, value)
+    if n < 64:
+        out[pos] = 0x80 | n
+        size = n + 1
+    elif n < 4096:
+        out[pos] = 0xE0 | (n >> 8)
+        out[pos + 1] = n & 0xFF
+        size = n + 2
+    else:
+        out[pos] = 0xF0
+        put_u32(out, pos + 1, n)
+        size = n + 5
+    copy(out, pos + size - n, source, start, n)
+    pos += size
+    if size <= 127:
+        out[pos] = size
+        return pos + 1
+    return _put_back_length(out, pos, size)
+
+
+def _put_back_length(out: bytearray, pos: int, size: int) -> int:
+    """Write the bytes of an element, 7 bits a byte, the lowest last: it is read backwards."""
+    if size < 16383:
+        width = 2
+    elif size < 2097151:
+        width = 3
+    elif size < 268435455:
+        width = 4
+    else:
+        width = 5
+    for i in range(width):
+        part = (size >> (7 * (width - 1 - i))) & 0x7F
+        out[pos + i] = part if i == 0 else part | 0x80
+    return pos + width

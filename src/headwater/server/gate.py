@@ -1,0 +1,105 @@
+"""The gate that replies leave by: closed until the journal has what a reply depends on.
+
+Invariant 1. A connection asks `is_open` before it hands a reply to its transport; when it is
+not, the connection keeps the reply with the journal position it depends on, and is told when
+that position is released. Reads are held back as writes are: nobody sees what a crash could undo.
+
+The gate is closed while `recorder.end` is ahead of `recorder.released`. At the end of a round of
+the event loop `end_round` has the journal written (or handed to the thread that writes and
+syncs), and lets go what may go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headwater.journal.recorder import Recorder
+from headwater.limits import JOURNAL_BACKLOG_BYTES, JOURNAL_BATCH_BYTES
+
+
+class Gate:
+    """What the connections of one server and its journal have to do with each other.
+
+    `commit()` has the journal take what was recorded; None while there is no journal.
+    `failing`: the journal cannot be written. Commands that change something are refused then;
+    others are answered although what they show may not be on disk yet.
+    `in_round`: somebody calls `end_round` before the loop sleeps.
+    """
+
+    __slots__ = (
+        "_choked",
+        "_holders",
+        "_loop",
+        "_scheduled",
+        "commit",
+        "failing",
+        "in_round",
+        "recorder",
+    )
+
+    def __init__(self, loop: Any, recorder: Recorder) -> None:
+        self._loop = loop
+        self.recorder = recorder
+        self.commit: Any = None
+        self.failing = False
+        self.in_round = False
+        self._scheduled = False
+        self._holders: list[Any] = []
+        self._choked: list[Any] = []
+
+    def is_open(self) -> bool:
+        """Whether everything recorded so far is as durable as configured."""
+        return self.recorder.end == self.recorder.released
+
+    def hold(self, connection: Any) -> None:
+        """Tell the connection by `release` when the journal has come further."""
+        self._holders.append(connection)
+        if not self.in_round:
+            self.schedule()
+
+    def schedule(self) -> None:
+        """Have `end_round` called soon: something was recorded outside of a round."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._end_scheduled)
+
+    def _end_scheduled(self) -> None:
+        self._scheduled = False
+        self.end_round()
+
+    def is_choked(self) -> bool:
+        """Whether so much waits for the disk that no more may be executed.
+
+        Has what was gathered written when it is enough for a batch.
+        """
+        recorder = self.recorder
+        if recorder.gathered() < JOURNAL_BATCH_BYTES:
+            return False
+        if self.commit is None:
+            return False
+        return bool(self.commit() > JOURNAL_BACKLOG_BYTES)
+
+    def choke(self, connection: Any) -> None:
+        """Resume the connection when the disk has caught up."""
+        self._choked.append(connection)
+
+    def end_round(self) -> None:
+        """Write the journal, and let go the replies that need wait no longer."""
+        recorder = self.recorder
+        if recorder.end != recorder.released and self.commit is not None:
+            self.commit()
+        if self._holders:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Tell those who hold replies that the journal has come further."""
+        holders = self._holders
+        self._holders = []
+        for connection in holders:
+            if connection.release():
+                self._holders.append(connection)
+        if self._choked:
+            choked = self._choked
+            self._choked = []
+            for connection in choked:
+                connection.unchoke()
