@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(
     os.environ.get("HEADWATER_TEST_SUBJECT", "") == "redis", reason="only Headwater imports"
 )
 SECONDS = 60
+SET = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"
 COMMANDS = 500
 TOGETHER = 10  # commands whose IDs are looked up before they are sent
 DATABASES = 4
@@ -371,3 +372,18 @@ def test_a_killed_server_s_torn_end(start_reference: StartServer, tmp_path: Path
         assert f"the last {size - begin} bytes are left out" in done.stderr
         found = imported(copy, target, "--force")
         assert [entry for entry, _ in found[0, b"s"][0][1]] == [b"1-1"]
+
+
+def test_it_says_how_to_start_with_many_databases(tmp_path: Path) -> None:
+    """A start with fewer databases than the data has refuses."""
+    source, target = tmp_path / "a.aof", tmp_path / "target"
+    for index, words in ((15, ""), (20, " --databases 21")):
+        source.write_bytes(b"*2\r\n$6\r\nSELECT\r\n$2\r\n%d\r\n" % index + SET)
+        done = run_import(source, target, "--force")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith(f"start with: headwater serve --dir {target}{words}\n")
+    log = tmp_path / "log"
+    log.mkdir()
+    server = servers.start_headwater(log, *done.stdout.split()[-4:])
+    assert server.connect().ok("DBSIZE") == 0
+    server.stop()

@@ -13,6 +13,7 @@ from headwater.server.connection import Connection, Shared
 from headwater.server.gate import Gate
 
 from . import wire
+from .disk import SimulatedDisk
 
 NOW_MS = 1_700_000_000_000
 
@@ -140,7 +141,7 @@ class World:
         for name, value in directives.items():
             config.assign(name.replace("_", "-"), [value])
         self.clock = ManualClock(NOW_MS)
-        self.engine = Engine(config, self.clock)
+        self.engine = Engine(config, self.clock, SimulatedDisk(config.get_text("dir")))
         self.engine.state.slow_us = -1
         self.loop = Loop()
         self.gone: list[int] = []

@@ -98,3 +98,33 @@ class DurableEngine:
 
     def stop(self) -> None:
         self.persistence.close()
+
+
+def fill(store: DurableEngine, rounds: int = 30, prefix: str = "") -> None:
+    """Something of everything that a data set may have."""
+    for i in range(rounds):
+        key = f"{prefix}s{i % 3}"
+        store.ok("XADD", key, "IDMP", f"p{i % 2}", f"i{i}", "*", "orderId", f"ord-{i}", "n", i)
+        store.ok("SET", f"{prefix}k{i}", "v" * i, "PX", 1_000_000 + i)
+        store.clock.advance(3)
+    for name in ("g", "h"):
+        store.ok("XGROUP", "CREATE", f"{prefix}s0", name, "0")
+    store.ok("XREADGROUP", "GROUP", "g", "c1", "COUNT", "4", "STREAMS", f"{prefix}s0", ">")
+    taken = store.ok("XREADGROUP", "GROUP", "g", "c2", "COUNT", "4", "STREAMS", f"{prefix}s0", ">")
+    ids = [entry[1][0][1] for entry in taken[0][1][1][1]]
+    store.ok("XACK", f"{prefix}s0", "g", ids[0])
+    store.ok("XNACK", f"{prefix}s0", "g", "FAIL", "IDS", "1", ids[1])
+    store.clock.advance(50)
+    store.ok("XCLAIM", f"{prefix}s0", "g", "c1", "0", ids[2])
+    store.ok("XTRIM", f"{prefix}s1", "MAXLEN", "3")
+    store.ok("XADD", f"{prefix}explicit", "1-1", "a", "b")
+    store.ok("XIDMPRECORD", f"{prefix}explicit", "p", "i", "1-1")
+
+
+def files(at: SimulatedDisk) -> list[str]:
+    return [path.rsplit("/", 1)[1] for path in at.paths()]
+
+
+def reopened(at: SimulatedDisk, before: DurableEngine, **directives: str) -> DurableEngine:
+    """The next life on the same disk, at the same moment."""
+    return DurableEngine(at, before.clock.now_ms, **directives)

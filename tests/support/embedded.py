@@ -14,6 +14,7 @@ from headwater.resp.reply import Reply
 from headwater.resp.request import from_words
 
 from . import wire
+from .disk import SimulatedDisk
 
 NOW_MS = 1_700_000_000_000
 
@@ -128,7 +129,7 @@ class Embedded:
         for name, value in directives.items():
             config.assign(name.replace("_", "-"), [value])
         self.clock = ManualClock(NOW_MS)
-        self.engine = Engine(config, self.clock)
+        self.engine = Engine(config, self.clock, SimulatedDisk(config.get_text("dir")))
         self.state = self.engine.state
         self.state.slow_us = -1  # how long commands take is no matter of chance
         self.resp = resp

@@ -70,10 +70,15 @@ def _import(source: str, directory: str | None, force: bool, skip_unknown: bool)
 
 def _tell(result: Imported, source: str, target: str) -> None:
     commands = f" ({result.commands} commands)" if result.commands else ""
+    more = (
+        f" --databases {result.databases}"
+        if result.databases > Config().get_int("databases")
+        else ""
+    )
     click.echo(
         f"imported {source}{commands} into {target}: {result.keys} keys, {result.streams} of them "
         f"streams with {result.entries} entries, {result.groups} groups with {result.pending} "
-        f"pending entries\nstart with: headwater serve --dir {target}"
+        f"pending entries\nstart with: headwater serve --dir {target}{more}"
     )
 
 

@@ -119,6 +119,9 @@ def _reload(session: Session, request: Request, reply: Reply) -> None:
 
 
 def _load_journal(session: Session, request: Request, reply: Reply) -> None:
+    if session.state.recorder.unit:
+        # What EXEC has done so far is not in the journal yet.
+        raise errors.NOT_IN_TRANSACTION.error()
     if not session.state.persistence.reload_journal():
         raise errors.LOADAOF_FAILED.error()
     reply.ok()

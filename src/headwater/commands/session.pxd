@@ -35,6 +35,7 @@ cdef class Session:
     cpdef object send(self, Reply reply)
     cpdef object resume(self)
     cpdef object close(self)
+    cpdef object let_out(self, part, Py_ssize_t size)
     cpdef Py_ssize_t input_bytes(self) except? -1
     cpdef Py_ssize_t output_bytes(self) except? -1
     cpdef int descriptor(self) except? -2

@@ -104,6 +104,10 @@ class Session:
         """End the session at once; what was not sent is not sent."""
         raise NotImplementedError
 
+    def let_out(self, part: Any, size: int) -> None:
+        """Send a part of a reply that was held back until the journal had what it depends on."""
+        raise NotImplementedError
+
     def input_bytes(self) -> int:
         """Bytes received and not yet executed."""
         return 0

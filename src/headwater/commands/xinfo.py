@@ -142,7 +142,7 @@ def _stream_fields(session: Session, stream: Stream, reply: Reply) -> None:
     reply.bulk(b"max-deleted-entry-id")
     reply.stream_id(stream.max_deleted_ms, stream.max_deleted_seq)
     reply.bulk(b"entries-added")
-    reply.integer(_as_redis(stream.entries_added))
+    reply.integer(stream.entries_added)
     reply.bulk(b"recorded-first-entry-id")
     reply.stream_id(first_ms, first_seq)
     idmp = stream.idmp
@@ -184,12 +184,7 @@ def _number(value: int, reply: Reply) -> None:
     if value == UNKNOWN:
         reply.null()
     else:
-        reply.integer(_as_redis(value))
-
-
-def _as_redis(counter: int) -> int:
-    """A counter in the 64 signed bits of a reply; XSETID can bring it beyond them, as in Redis."""
-    return counter if counter < 1 << 63 else counter - (1 << 64)
+        reply.integer(value)
 
 
 def _full_group(stream: Stream, group: Group, count: int, reply: Reply) -> None:

@@ -225,13 +225,15 @@ class RecordWriter:
     # --- operations, written piece by piece ---
 
     def _room(self, n: int) -> int:
-        """Have room for `n` bytes in the open record, which is begun; returns where."""
+        """Have room for `n` bytes in the open record; returns where.
+
+        Without an open record that is where one begins with the next operation that is complete.
+        """
         self._list_kind = 0
         if self._pos + n + RECORD_HEADER_BYTES > len(self.buf):
             self._grow(n + RECORD_HEADER_BYTES)
         pos = self._pos
         if self._record == 0:
-            self._record = pos
             pos += RECORD_HEADER_BYTES
         return pos
 
@@ -247,6 +249,8 @@ class RecordWriter:
 
     def _ends_at(self, pos: int) -> None:
         """The operation at hand is complete."""
+        if self._record == 0:
+            self._record = self._pos
         self._pos = pos
         self.end = self._base + pos
 

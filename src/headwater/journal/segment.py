@@ -7,6 +7,7 @@ hands the bytes to the disk in one write. Reading is in `reader`.
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import Protocol
 
 from headwater.journal.disk import AppendFile, Disk
@@ -58,15 +59,23 @@ class SegmentWriter:
 
     @classmethod
     def create(
-        cls, disk: Disk, directory: str, journal_id: bytes, number: int, place: Place
+        cls,
+        disk: Disk,
+        directory: str,
+        journal_id: bytes,
+        number: int,
+        place: Place,
+        suffix: str = "",
     ) -> SegmentWriter:
         """Begin a new segment at `place`. File and name are on disk when this returns.
+
+        suffix: of the file's name, until `rename` gives it the one that a manifest can list
 
         The segment before is complete and synced by then: only the last segment of a journal
         may end torn. FileExistsError if there is a file of this name; on another error none
         is left.
         """
-        path = f"{directory}/{segment_name(number)}"
+        path = f"{directory}/{segment_name(number)}{suffix}"
         file = disk.create(path)
         try:
             file.write(segment_header(journal_id, number, place))
@@ -154,6 +163,15 @@ class SegmentWriter:
         if position > self.synced:
             self.synced = position
         return position
+
+    def rename(self, disk: Disk) -> None:
+        """Give the file the name that a manifest can list; on disk when this returns."""
+        directory = os.path.dirname(self.path)
+        path = f"{directory}/{segment_name(self.number)}"
+        if path != self.path:
+            disk.replace(self.path, path)
+            self.path = path
+            disk.sync_directory(directory)
 
     def reserve(self, count: int) -> int:
         """Room ahead for `count` bytes, as `AppendFile.reserve`."""

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 
 from headwater.clock import Clock
+from headwater.config import Config
 from headwater.journal.disk import Disk
 from headwater.journal.format import (
     MANIFEST_NAME,
@@ -183,9 +184,6 @@ def check_journal(
         if disk.exists(base):
             found = report.add(check_snapshot(disk, base, BASE, keyspace, keep_expired=True))
             found.facts["position"] = manifest.segments[0].place.position
-            if found.status == "refused":
-                found.status = "damaged"
-                report.verdict = DAMAGED
         else:
             report.add(_missing(base, BASE))
     _check_segments(disk, directory, manifest, report, keyspace)
@@ -350,12 +348,15 @@ def check_snapshot(
         facts["groups"] = sink.groups
     if sink.functions:
         facts["functions"] = sink.functions
+    needed = 1 + max(sink.databases, default=0)
+    if report.status == "ok" and needed > Config().get_int("databases"):
+        report.text = f"a start needs --databases {needed}, or more"
     if report.status == "ok" and sink.skipped_types:
         report.status = "refused"
         kinds = ", ".join(f"{n} {name}" for name, n in sorted(sink.skipped_types.items()))
         report.text = (
             f"it has keys of types that Headwater does not have ({kinds}): a start refuses, "
-            "unless it is told to leave them out"
+            "unless --rdb-skip-unknown-types yes tells it to leave them out"
         )
     return report
 

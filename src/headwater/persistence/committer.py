@@ -1,7 +1,8 @@
 """Group commit: what was recorded goes to the journal's segment, by the policy of `appendfsync`.
 
 everysec, no   `commit` writes in the loop, and replies leave once the kernel has the bytes: a
-               process that is killed loses nothing. With everysec a thread syncs once a second.
+               process that is killed loses nothing. With everysec a thread syncs once a second;
+               if that takes longer than a second, replies wait for it.
 always         a thread writes and syncs while the loop goes on; replies leave when that is done.
                What is recorded meanwhile is the next group.
 
@@ -15,12 +16,15 @@ noticed before a command is executed and not after.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 from collections.abc import Callable
 from typing import Any
 
+from headwater.journal.batches import Batch
 from headwater.journal.disk import UncertainError
-from headwater.journal.recorder import Batch, Recorder
+from headwater.journal.recorder import Recorder
 from headwater.journal.segment import SegmentWriter
 from headwater.limits import JOURNAL_MARGIN_BYTES, JOURNAL_RESERVE_BYTES
 from headwater.persistence.disk_thread import DiskThread
@@ -31,6 +35,7 @@ Done = Callable[["OSError | None"], None]
 ALWAYS, EVERYSEC, NEVER = 0, 1, 2
 POLICIES = {"always": ALWAYS, "everysec": EVERYSEC, "no": NEVER}
 SYNC_EVERY_MS = 1000
+SYNC_LATE_MS = 1000
 _ENDLESS = 1 << 62
 _log = logging.getLogger("headwater")
 
@@ -39,24 +44,30 @@ class Committer:
     """Takes batches from the recorder and gets them to disk.
 
     `written` and `synced` are journal positions: what the kernel has, and what the disk has.
-    `error`: why the journal cannot be written at the moment, or None.
+    `syncs`: how many there were; `delayed`: how many under everysec took so long that replies
+    had to wait. `error`: why the journal cannot be written at the moment, or None.
     `on_progress()` is called in the loop when replies may be released, `on_error()` when `error`
-    has changed.
+    has changed; `on_group()` when a group is on disk and `commit` may begin the next: clients that
+    were just replied to can be given the chance to be in it.
     """
 
     __slots__ = (
         "_busy",
-        "_commits",
+        "_doubtful",
         "_held_back",
+        "_late",
         "_low",
         "_queue",
         "_queued_bytes",
         "_room",
+        "_sync_began_ms",
         "_sync_due_ms",
         "_thread",
+        "delayed",
         "epoch",
         "error",
         "on_error",
+        "on_group",
         "on_progress",
         "on_sync_failed",
         "policy",
@@ -76,17 +87,22 @@ class Committer:
         self.written = 0
         self.synced = 0
         self.syncs = 0
+        self.delayed = 0
         self.error: OSError | None = None
         self.sync_in_progress = False
         self.on_progress: Callable[[], None] = _nothing
+        self.on_group: Callable[[], Any] = self.commit
         self.on_error: Callable[[], None] = _nothing
         self.on_sync_failed: Callable[[], None] = _nothing
         self._thread = thread
         self._queue: list[Batch] = []
         self._queued_bytes = 0
         self._busy = False
-        self._held_back = False
+        self._held_back = False  # while the next segment is begun
+        self._doubtful = False  # since a sync has failed, until everything is written anew
         self._sync_due_ms = 0
+        self._sync_began_ms = 0  # when one was first seen under way; 0: none was
+        self._late = False
         self._room = -1
         self._low = False
 
@@ -124,23 +140,27 @@ class Committer:
         self._queue = []
         self._held_back = True
         epoch = self.epoch
+        begin = batches[0].position if batches else self.recorder.end
 
-        def rotate() -> tuple[int, SegmentWriter | None, OSError | None]:
+        def rotate() -> tuple[int, bool, SegmentWriter | None, OSError | None]:
             written = 0
             try:
+                if writer.position != begin:
+                    # The group before has failed, and the loop has not heard of it yet.
+                    raise OSError(errno.EIO, "what was recorded before could not be written")
                 for batch in batches:
                     writer.append(batch, epoch)
                     written += 1
             except OSError as error:
-                return written, None, error
+                return written, False, None, error
             writer.sync()
             try:
                 writer.give_back()  # what comes next needs it
-                return written, begin_next(writer), None
+                return written, True, begin_next(writer), None
             except UncertainError:
                 raise  # as bad as a sync that failed: which segment is the last one?
             except OSError as error:
-                return written, None, error
+                return written, True, None, error
 
         def rotated(result: Any, error: OSError | None) -> None:
             if result is None:
@@ -148,21 +168,22 @@ class Committer:
                 done(error)
                 self._sync_failed(error)
                 return
-            written, following, error = result
+            written, complete, following, error = result
             self._account(batches[:written])
-            self._queue = batches[written:] + self._queue
+            self._put_back(batches[written:])
             self._held_back = False
-            if written < len(batches):
+            if not complete:
                 assert error is not None
+                done(error)
                 self._write_failed(error)
+                return
+            self.synced = self.written
+            self.recorder.released = self.written
+            self._room = 0
+            if following is not None:
+                self._go_to(following)
             else:
-                self.synced = self.written
-                self.recorder.released = self.written
-                self._room = 0
-                if following is not None:
-                    self._go_to(following)
-                else:
-                    self._make_room()
+                self._make_room()
             self.commit()
             done(error)
             self.on_progress()
@@ -171,9 +192,10 @@ class Committer:
 
     def _go_to(self, writer: SegmentWriter) -> None:
         old = self.writer
-        if old is not None:
-            old.close()
         self.writer = writer
+        if old is not None:
+            with contextlib.suppress(OSError):  # what matters of it is on disk, or written anew
+                old.close()
         self._room = 0
         self._make_room()
 
@@ -182,13 +204,17 @@ class Committer:
     def commit(self) -> int:
         """Get what was recorded on its way; returns the bytes that wait for the disk."""
         self._gather()
-        if not self._queue or self._busy or self._held_back or self.error is not None:
+        if not self._queue or self._is_waiting() or self.error is not None:
             return self._queued_bytes
         if self.policy == ALWAYS:
             self._write_in_thread()
-        elif self._write_here():
+        elif self._write_here() and not self._late:
             self.recorder.released = self.written
         return self._queued_bytes
+
+    def _is_waiting(self) -> bool:
+        """Whether nothing may be written or synced now, because of what is under way."""
+        return self._busy or self._held_back or self._doubtful
 
     def _gather(self) -> None:
         self.recorder.seal()
@@ -206,22 +232,30 @@ class Committer:
             self._room -= batch.size
             self.written = max(self.written, batch.end)
 
+    def _put_back(self, batches: list[Batch]) -> None:
+        """Queue what could not be written; a job behind the one that failed fails too."""
+        self._queue = sorted(batches + self._queue, key=_position)
+
     def _write_here(self) -> bool:
         """Write what is queued; False when that failed."""
         writer = self.writer
         assert writer is not None
         batches = self._queue
+        failure = None
         written = 0
         try:
             for batch in batches:
                 writer.append(batch, self.epoch)
                 written += 1
         except OSError as error:
-            self._write_failed(error)
+            failure = error
         self._account(batches[:written])
         del batches[:written]
+        if failure is not None:
+            self._write_failed(failure)
+            return False
         self._make_room()
-        return not batches
+        return True
 
     def _write_in_thread(self) -> None:
         writer = self.writer
@@ -259,14 +293,14 @@ class Committer:
                 self._note_room(room)
             if error is not None:
                 # What was written is not synced: the next group's sync covers it.
-                self._queue = batches[written:] + self._queue
+                self._put_back(batches[written:])
                 self._write_failed(error)
                 return
             self.syncs += 1
             self.synced = max(self.synced, batches[len(batches) - 1].end)
             self.recorder.released = self.synced
-            self.commit()
             self.on_progress()
+            self.on_group()
 
         self._thread.submit(write, group_done)
 
@@ -283,11 +317,26 @@ class Committer:
             if not 0 < early <= SYNC_EVERY_MS:  # a clock that was set back makes it due too
                 self._sync_due_ms = now_ms + SYNC_EVERY_MS
                 self.sync_soon()
+        self._look_whether_late(now_ms)
+
+    def _look_whether_late(self, now_ms: int) -> None:
+        """Release nothing while a sync takes so long that more than promised could be lost."""
+        if not self.sync_in_progress:
+            self._sync_began_ms = 0
+        elif self._sync_began_ms == 0:
+            self._sync_began_ms = now_ms
+        elif (
+            self.policy == EVERYSEC
+            and not self._late
+            and not 0 <= now_ms - self._sync_began_ms < SYNC_LATE_MS
+        ):
+            self._late = True
+            self.delayed += 1
 
     def sync_soon(self) -> None:
         """Have the disk get all that was written; `synced` tells when it has."""
         writer = self.writer
-        if writer is None or self.sync_in_progress or self._busy or self._held_back:
+        if writer is None or self.sync_in_progress or self._is_waiting():
             return
         if self.written == self.synced:
             return
@@ -296,6 +345,8 @@ class Committer:
 
         def done(_: Any, error: OSError | None) -> None:
             self.sync_in_progress = False
+            self._sync_began_ms = 0
+            late, self._late = self._late, False
             if self.writer is not writer:
                 return  # the segment was synced when the next one began
             if error is not None:
@@ -305,6 +356,9 @@ class Committer:
             self.synced = max(self.synced, position)
             if self.policy == ALWAYS and self.error is None:
                 self.recorder.released = self.synced
+                self.sync_soon()  # of what was written meanwhile, by another policy
+            elif late and self.error is None:
+                self.recorder.released = self.written
             self.on_progress()
 
         self._thread.submit(writer.sync, done)
@@ -320,6 +374,7 @@ class Committer:
             self.recorder.released = self.synced
             self.sync_soon()
         elif self.error is None:
+            self._late = False
             self.recorder.released = self.written
         self.commit()
         self.on_progress()
@@ -337,6 +392,9 @@ class Committer:
         return "No space left on device"
 
     def _write_failed(self, error: OSError) -> None:
+        if self.writer is not None and self.writer.file.broken is not None:
+            self._sync_failed(error)  # there is no trying again
+            return
         if self.error is None:
             _log.error(
                 "the journal cannot be written: %s; commands that change something are refused"
@@ -347,36 +405,39 @@ class Committer:
         self.on_error()
 
     def _sync_failed(self, error: OSError) -> None:
+        if self._doubtful:
+            return
         _log.error(
             "the journal could not be forced to disk: %s; commands that change something are"
             " refused until everything is written anew",
             error,
         )
         self.error = error
-        self._held_back = True
+        self._doubtful = True
         self.on_error()
         self.on_sync_failed()
 
-    def recovered(self, writer: SegmentWriter) -> None:
+    def recovered(self, writer: SegmentWriter, epoch: int) -> None:
         """All that was recorded before the segment's position stands in a snapshot; go on there.
 
-        What is queued from before that position is dropped.
+        epoch: of the journal that begins so. What is queued from before the segment is dropped.
         """
         self._gather()
+        self.epoch = epoch
         position = writer.position
         self._queue = [batch for batch in self._queue if batch.end > position]
         self._queued_bytes = sum(batch.size for batch in self._queue)
         self.error = None
         self.written = self.synced = position
         self.recorder.released = position
-        self._held_back = False
+        self._held_back = self._doubtful = False
         self._go_to(writer)
         self.commit()
         self.on_error()
         self.on_progress()
 
     def _try_again(self) -> None:
-        if self._busy or self._held_back:
+        if self._is_waiting():
             return
         if self.error is None:
             self._room = 0
@@ -388,7 +449,7 @@ class Committer:
         _log.warning("the journal can be written again")
         if self.policy == ALWAYS:
             self.sync_soon()
-        else:
+        elif not self._late:
             self.recorder.released = self.written
         self.on_error()
         self.on_progress()
@@ -417,20 +478,32 @@ class Committer:
     # --- the end ---
 
     def flush(self) -> None:
-        """Write and sync everything, now; for a stop. Raises OSError."""
+        """Write and sync everything, now; for a stop.
+
+        Raises OSError; then what was not written is still queued, as after any other failure.
+        """
         self._thread.drain()
         writer = self.writer
         if writer is None:
             return
         self._gather()
-        batches = self._queue
-        self._queue = []
-        for batch in batches:
-            writer.append(batch, self.epoch)
-        self._account(batches)
-        writer.sync()
+        if self._doubtful or not self._write_here():
+            assert self.error is not None
+            raise self.error
+        try:
+            writer.sync()
+        except OSError as error:
+            self._sync_failed(error)
+            raise
         self.synced = self.written
         self.recorder.released = self.written
+        if self.error is not None:
+            self.error = None
+            self.on_error()
+
+    def silence(self) -> None:
+        """Tell nobody of anything any more: the journal ends."""
+        self.on_progress = self.on_error = self.on_sync_failed = _nothing
 
 
 def _reserve(writer: SegmentWriter) -> int:
@@ -445,6 +518,10 @@ def _reserve(writer: SegmentWriter) -> int:
         except OSError:
             wanted //= 2
     return 0
+
+
+def _position(batch: Batch) -> int:
+    return batch.position
 
 
 def _nothing() -> None:

@@ -21,7 +21,7 @@ from headwater.journal.manifest import Manifest
 from headwater.journal.reader import segment_header_of
 
 UNLISTED_SUFFIX = ".unlisted"
-"""Appended to the name of a segment that no manifest lists but that has records."""
+"""Appended to the name of a segment that has records but that no manifest lists, or not yet."""
 
 _PIECE_BYTES = 1 << 20
 _REDIS_FILE = re.compile(r".+\.aof(\.manifest)?")
@@ -177,8 +177,9 @@ class DataDirectory:
         names = self.names()
         with contextlib.suppress(OSError):
             for name in self.disk.list(self.path):
-                if _TEMPORARY.fullmatch(name):
-                    self._remove(f"{self.path}/{name}", removed)
+                path = f"{self.path}/{name}"
+                if _TEMPORARY.fullmatch(name) and path != self.snapshot:
+                    self._remove(path, removed)
         if manifest is None:
             return removed, renamed
         for name in names:

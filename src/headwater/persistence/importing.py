@@ -39,6 +39,7 @@ _MAX_MS = 2**62
 _SHOWN_BYTES = 200
 _COMMANDS = (b"*", b"#")  # what a file of commands begins with
 _HARMLESS = (b"ping", b"select")
+_MOVING = (b"copy", b"move", b"rename", b"renamenx", b"swapdb")
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class Imported:
     missing_commands: dict[str, int] = field(default_factory=dict)
     functions: int = 0
     depending: int = 0
+    databases: int = 0
 
     def missing(self) -> list[str]:
         """What was left out, in words; empty if nothing was."""
@@ -101,6 +103,8 @@ class Importer:
         """Find out what the source is. Raises JournalError if it is nothing to import, OSError."""
         self.result = Imported(find_files(disk, source))
         self.total = sum(disk.size(path) for path in self.result.files)
+        for path in _passed_over(disk, source, self.result.files):
+            self._warn(f"{path}: not read, because there are append-only files")
         self.done = 0
         self._disk = disk
         self._state = state
@@ -216,6 +220,9 @@ class Importer:
         session = self._session
         if self._is_missing(path, offset, request):
             return
+        if self._follow_left_out(request):
+            self.result.depending += 1
+            return
         own_ms = self._own_time(request)
         if own_ms:
             self._set_clock(own_ms)
@@ -251,6 +258,38 @@ class Importer:
                 path, f"{_text(request)} does not belong into an append-only file", offset
             )
         return False
+
+    def _follow_left_out(self, request: Request) -> bool:
+        """Whether a command moves or copies a key that was left out: done here, in names only.
+
+        What the key replaces is gone in Redis, so it is here.
+        """
+        name = request.arg(0).lower()
+        if not self._left_out or request.argc < 3 or name not in _MOVING:
+            return False
+        databases = self._state.keyspace.databases
+        index = self._session.database.index
+        first, second = request.arg(1), request.arg(2)
+        key, number = second, b"%d" % index
+        if name == b"swapdb":
+            if first.isdigit() and second.isdigit():
+                swapped = {int(first): int(second), int(second): int(first)}
+                self._left_out = {(swapped.get(db, db), key) for db, key in self._left_out}
+            return False
+        if (index, first) not in self._left_out or first in databases[index].values:
+            return False
+        if name == b"move":
+            key, number = first, second
+        for i in range(3, request.argc - 1):
+            if request.arg(i).lower() == b"db":
+                number = request.arg(i + 1)
+        if not number.isdigit() or int(number) >= len(databases):
+            return False
+        if name != b"copy":
+            self._left_out.discard((index, first))
+        self._left_out.add((int(number), key))
+        databases[int(number)].delete(key)
+        return True
 
     def _is_about_left_out(self, request: Request) -> bool:
         if not self._left_out:
@@ -289,6 +328,8 @@ class Importer:
         """Count what there is. Consumers that commands made were last seen when they run."""
         result = self.result
         for db in self._state.keyspace.databases:
+            if db.values:
+                result.databases = db.index + 1
             for value in db.values.values():
                 result.keys += 1
                 if not isinstance(value, Stream):
@@ -341,6 +382,16 @@ def find_files(disk: Disk, source: str) -> list[str]:
         if found:
             return [f"{source}/{found[0]}"]
     raise JournalError(source, "there is neither a snapshot nor an append-only file of Redis in it")
+
+
+def _passed_over(disk: Disk, source: str, files: list[str]) -> list[str]:
+    """Snapshots beside append-only files; a Redis that runs without the latter has them newer."""
+    if not os.path.isdir(source) or any(
+        name.endswith(MANIFEST_SUFFIX) for name in disk.list(source)
+    ):
+        return []
+    paths = [f"{source}/{name}" for name in disk.list(source) if name.endswith(".rdb")]
+    return [path for path in paths if path not in files and "/temp-" not in path]
 
 
 def _has_manifest(disk: Disk, directory: str, name: str) -> bool:

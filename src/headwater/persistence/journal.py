@@ -25,6 +25,7 @@ from headwater.journal.format import JOURNAL_ID_BYTES, Place, base_name, free_nu
 from headwater.journal.manifest import Manifest
 from headwater.journal.segment import SegmentWriter
 from headwater.persistence.committer import Committer
+from headwater.persistence.datadir import UNLISTED_SUFFIX
 from headwater.persistence.disk_thread import DiskThread
 
 COPY_BYTES = 1 << 20
@@ -120,12 +121,23 @@ class Journal:
         self.committer.begin(writer, manifest.epoch)
 
     def end(self) -> None:
-        """Write what is left, sync, and close: there is no journal from now on. Raises OSError."""
+        """Write what is left, sync, and close: there is no journal from now on.
+
+        Raises OSError; then nothing is released that could not be written.
+        """
         committer = self.committer
+        recorder = committer.recorder
+        committer.silence()  # a new journal in place of this one is not wanted
+        released = -1
         try:
             committer.flush()
+        except OSError:
+            released = recorder.released
+            raise
         finally:
-            committer.recorder.stop()
+            recorder.stop()
+            if released >= 0:
+                recorder.released = released
             writer = committer.end()
             if writer is not None:
                 writer.close()
@@ -133,19 +145,23 @@ class Journal:
 
     def next_number(self, based: bool) -> int:
         """A number for a new segment, that continues a snapshot if `based`."""
-        return free_number(self._disk.list(self.directory), based)
+        names = [name.removesuffix(UNLISTED_SUFFIX) for name in self._disk.list(self.directory)]
+        return free_number(names, based)
 
     def _measure(self) -> None:
         """Look up how big the files are that are not written any more."""
         manifest = self.manifest
         assert manifest is not None
         base = manifest.base
-        self.base_bytes = 0
-        if base is not None:
-            self.base_bytes = self._disk.size(f"{self.directory}/{base}")
-        self._sealed_bytes = sum(
-            self._disk.size(f"{self.directory}/{entry.name}") for entry in manifest.segments[:-1]
-        )
+        self.base_bytes = 0 if base is None else self._size_of(base)
+        self._sealed_bytes = sum(self._size_of(entry.name) for entry in manifest.segments[:-1])
+
+    def _size_of(self, name: str) -> int:
+        """Bytes of a file; 0 if it cannot be looked up, which is no reason for anything to fail."""
+        try:
+            return self._disk.size(f"{self.directory}/{name}")
+        except OSError:
+            return 0
 
     # --- a rewrite ---
 
@@ -220,6 +236,7 @@ class Journal:
         old = self.manifest
 
         def save() -> None:
+            writer.rename(disk)
             manifest.save(disk, directory)
             kept = manifest.names()
             for name in old.names() if old is not None else []:

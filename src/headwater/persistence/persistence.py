@@ -15,6 +15,7 @@ An engine that is never opened lives in memory; it can still save a snapshot.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -23,13 +24,15 @@ from typing import TYPE_CHECKING, Any
 
 from headwater import errors
 from headwater.commands.blocking import try_again
-from headwater.journal.disk import Disk
+from headwater.journal.disk import Disk, UncertainError
 from headwater.journal.format import JOURNAL_ID_BYTES, Place, base_name
 from headwater.journal.lock import DirectoryLock
 from headwater.journal.manifest import Manifest
 from headwater.journal.segment import SegmentWriter
 from headwater.keyspace.cut import Cut
+from headwater.keyspace.database import Keyspace
 from headwater.persistence.committer import POLICIES, Committer
+from headwater.persistence.datadir import UNLISTED_SUFFIX
 from headwater.persistence.disk_thread import DiskThread, Notify
 from headwater.persistence.journal import Journal
 from headwater.persistence.recovery import Recovered, Recovery
@@ -43,6 +46,11 @@ if TYPE_CHECKING:
 NOTICE = 25
 START_OVER_EVERY_MS = 10_000
 """How long after a failure it is tried again to write everything anew."""
+
+REWRITE_AGAIN_MS = 60_000
+REWRITE_AGAIN_MAX_MS = 3_600_000
+"""How long after a rewrite that failed the next one is begun without being asked for: at first,
+and at most; it doubles each time."""
 
 _log = logging.getLogger("headwater")
 
@@ -61,9 +69,15 @@ class Persistence:
         self._thread: DiskThread | None = None
         self._recovery: Recovery | None = None
         self._on_progress: Callable[[], None] = _nothing
-        self._waiting_for_sync: list[Session] = []
-        self._start_over_ms = 0
+        self.on_group: Callable[[], None] | None = None
+        """Called instead of `commit` when a group is on disk; whoever sets it commits soon."""
+        self._waiting_for_sync: dict[Session, None] = {}
+        self._start_over = _Retry()
+        self._begin_failed = False
+        self._rewrite_again = _Retry()
+        self._rewrite_delay_ms = REWRITE_AGAIN_MS
         self._rewrite_due = False
+        self._attempt = object()  # the rewrite that is under way; callbacks of others are late
         self._unlisted: SegmentWriter | None = None  # of a journal whose base is not complete
         config.on_change("appendonly", self._apply_appendonly)
         config.on_change("appendfsync", self._apply_appendfsync)
@@ -96,21 +110,21 @@ class Persistence:
         lock.acquire()
         self._lock = lock
         self._thread = DiskThread(notify)
-        self._recovery = Recovery(
-            self.disk,
-            self.config,
-            self.state.keyspace,
-            self.config.get_bool("rdb-skip-unknown-types"),
-        )
+        self._recovery = self._new_recovery(self.state.keyspace)
         self.state.loading = True
 
+    def _new_recovery(self, keyspace: Keyspace) -> Recovery:
+        skip_unknown = self.config.get_bool("rdb-skip-unknown-types")
+        return Recovery(self.disk, self.config, keyspace, skip_unknown)
+
     def load_step(self, budget_us: int) -> bool:
-        """Load for about so long; True while there is more.
+        """Load for about so long; True while there is more; False too once it is closed.
 
         Raises HeadwaterError with what is wrong with the files and what to do, OSError.
         """
         recovery = self._recovery
-        assert recovery is not None
+        if recovery is None:
+            return False  # closed meanwhile
         if not recovery.step(budget_us):
             return True
         result = recovery.result
@@ -119,8 +133,10 @@ class Persistence:
         recovery.finish()
         self.state.loading = False
         self.saving.loaded(result.keys, result.expired)
+        if result.skipped_types:
+            self.schedule_rewrite()  # the base is a copy of a file that still has them
         if self.config.get_bool("appendonly") != self.has_journal():
-            self._apply_appendonly()  # CONFIG SET while data was loaded
+            self._follow_appendonly()  # CONFIG SET while data was loaded
         return False
 
     def _begin_journal(self, found: Recovered) -> None:
@@ -139,6 +155,7 @@ class Persistence:
         committer.on_progress = self._progress
         committer.on_error = self._error_changed
         committer.on_sync_failed = self._sync_failed
+        committer.on_group = self._group_is_on_disk
         return Journal(self.disk, self.journal_directory, committer, self._thread)
 
     def attach(self, on_progress: Callable[[], None], on_work: Callable[[], None]) -> None:
@@ -146,6 +163,12 @@ class Persistence:
         fail, and `on_work` when there is something for `work`."""
         self._on_progress = on_progress
         self.saving.on_work = on_work
+
+    def _group_is_on_disk(self) -> None:
+        if self.on_group is None:
+            self.commit()
+        else:
+            self.on_group()
 
     # --- every round ---
 
@@ -158,7 +181,7 @@ class Persistence:
         self._on_progress()
         if self._waiting_for_sync:
             waiting = self._waiting_for_sync
-            self._waiting_for_sync = []
+            self._waiting_for_sync = {}
             for session in waiting:
                 try_again(session)
             if self._waiting_for_sync and self.journal is not None:
@@ -173,12 +196,10 @@ class Persistence:
             journal.committer.tick(now_ms, not busy)
             if self._waiting_for_sync:
                 journal.committer.sync_soon()
-            if self._start_over_ms and now_ms >= self._start_over_ms:
-                self._start_over()
-            elif self._has_grown(journal):
-                self._rewrite_due = True
-        elif self._start_over_ms and now_ms >= self._start_over_ms:
-            self._start_over()
+        if self._start_over.is_due(now_ms):
+            self._begin_anew()
+        elif journal is not None and self._has_grown(journal, now_ms):
+            self._rewrite_due = True
         if self._rewrite_due and not self.saving.in_progress:
             self._rewrite_due = False
             self.rewrite()
@@ -191,9 +212,11 @@ class Persistence:
         """
         return self.saving.work()
 
-    def _has_grown(self, journal: Journal) -> bool:
+    def _has_grown(self, journal: Journal, now_ms: int) -> bool:
         percentage = self.config.get_int("auto-aof-rewrite-percentage")
         if not percentage or self._rewrite_due or self.saving.in_progress:
+            return False
+        if self._rewrite_again.is_set and not self._rewrite_again.is_due(now_ms):
             return False
         size = journal.size
         if size < self.config.get_int("auto-aof-rewrite-min-size"):
@@ -215,25 +238,44 @@ class Persistence:
             _log.log(NOTICE, "there is no journal to rewrite")
             return
         cut = Cut(self.state.keyspace)
+        attempt = self._attempt = object()
 
         def begun(error: OSError | None) -> None:
-            if error is not None:
+            if attempt is not self._attempt or error is not None:
                 cut.close()
+            if attempt is not self._attempt:
+                return
+            if error is not None:
+                self._rewrite_failed()
                 self.saving.rewrite_failed(str(error))
                 return
             # Whoever gave the rewrite up meanwhile has left two segments instead of one.
-            path = f"{self.journal_directory}/{base_name(number)}"
+            path = f"{journal.directory}/{base_name(number)}"
             self.saving.begin_rewrite(cut, path, written)
 
         def written(failure: str | None) -> None:
             if failure is None:
                 journal.adopt_base(number, adopted)
+            else:
+                self._rewrite_failed()
 
         def adopted(error: OSError | None) -> None:
+            if attempt is not self._attempt:
+                return
+            if error is None:
+                self._rewrite_again.clear()
+                self._rewrite_delay_ms = REWRITE_AGAIN_MS
+            else:
+                self._rewrite_failed()
             self.saving.rewrite_done(None if error is None else str(error))
 
         self.saving.rewrite_begins(cut)
         number = journal.begin_segment(begun)
+
+    def _rewrite_failed(self) -> None:
+        """Have the journal's size begin no other one for a while: each leaves a segment."""
+        self._rewrite_again.set(self.state.clock.now_ms, self._rewrite_delay_ms)
+        self._rewrite_delay_ms = min(2 * self._rewrite_delay_ms, REWRITE_AGAIN_MAX_MS)
 
     # --- switching the journal on and off ---
 
@@ -241,45 +283,55 @@ class Persistence:
         """Follow CONFIG SET appendonly."""
         if self._thread is None or self.state.loading:
             return None
-        if not self.config.get_bool("appendonly"):
-            return self._switch_off()
-        if self.journal is None:
-            self._start_over()
+        self._follow_appendonly()
+        if self._begin_failed and self.journal is None and self.config.get_bool("appendonly"):
+            self._start_over.clear()
+            return "Unable to turn on AOF. Check server logs."
         return None
 
-    def _switch_off(self) -> str | None:
+    def _follow_appendonly(self) -> None:
+        if not self.config.get_bool("appendonly"):
+            self._switch_off()
+        elif self.journal is None:
+            self._begin_anew()
+
+    def _switch_off(self) -> None:
         journal = self.journal
-        self._start_over_ms = 0
+        self._start_over.clear()
         if journal is None:
-            return None
+            return
         self.saving.abort_rewrite()
+        self._attempt = object()
         try:
             journal.end()
         except OSError as error:
             _log.error("the end of the journal could not be written: %s", error)
+            self.recorder.released = self.recorder.end  # nobody is promised anything any more
         self.journal = None
         self._drop_unlisted()
         _log.warning("the journal is switched off; what changes from now on is not in it")
         self._error_changed()
-        self._on_progress()
-        return None
+        self._progress()
 
     def _sync_failed(self) -> None:
         """Nobody knows what the disk has of the last segment: write everything anew."""
         self.saving.abort()
-        self._start_over()
+        self._attempt = object()
+        self._begin_anew()
 
-    def _start_over(self) -> None:
+    def _begin_anew(self) -> None:
         """Begin a new journal whose base is the state of this moment.
 
         With a journal that failed, nothing is released until the new one is complete. Without
         one (it was switched on) commands are recorded and synced at once, but a start would not
         find them before the base is complete.
         """
-        if self.saving.in_progress:
-            self._start_over_ms = self.state.clock.now_ms + 1
+        if self.saving.in_progress or self.recorder.unit:
+            # Half a transaction is no moment for a base either.
+            self._start_over.set(self.state.clock.now_ms, 1)
             return
-        self._start_over_ms = 0
+        self._start_over.clear()
+        self._begin_failed = False
         self._drop_unlisted()
         old = self.journal
         try:
@@ -287,44 +339,55 @@ class Persistence:
             self.disk.make_directory(journal.directory)
             number = journal.next_number(True)
             journal_id = os.urandom(JOURNAL_ID_BYTES)
-            if old is None:
-                self.recorder.start(0, 0)
-                place = Place()
-            else:
+            place, suffix = Place(), UNLISTED_SUFFIX  # its records are of no use without a base
+            if old is not None:
                 self.recorder.seal()
                 self.recorder.repeat_limits()
-                place = Place(0, 0, self.recorder.end, self.recorder.chain)
-            writer = SegmentWriter.create(self.disk, journal.directory, journal_id, number, place)
+                place, suffix = Place(0, 0, self.recorder.end, self.recorder.chain), ""
+            writer = SegmentWriter.create(
+                self.disk, journal.directory, journal_id, number, place, suffix
+            )
         except OSError as error:
-            self._start_over_failed(str(error))
+            self._begin_anew_failed(str(error))
             return
         self._unlisted = writer
         cut = Cut(self.state.keyspace)
+        attempt = self._attempt = object()
         manifest = Manifest(journal_id, 1, place.position, True)
         if old is None:
+            self.recorder.start(place.position, place.chain)
             journal.committer.begin(writer, manifest.epoch)
             self.journal = journal
 
+        base = f"{journal.directory}/{base_name(number)}"
+
         def written(failure: str | None) -> None:
             if failure is not None:
+                self._remove(base)
                 self._give_up_new(journal, old is None)
-                self._start_over_failed(failure)
+                self._begin_anew_failed(failure)
                 return
             journal.replace(manifest, writer, place, adopted)
 
         def adopted(error: OSError | None) -> None:
+            if error is not None and not isinstance(error, UncertainError):
+                self._remove(base)
+            elif self._unlisted is writer:
+                self._unlisted = None  # the manifest lists it, or may do so
+            if attempt is not self._attempt:
+                return
+            self.saving.rewrite_done(None if error is None else str(error))
             if error is not None:
                 self._give_up_new(journal, old is None)
-                self._start_over_failed(str(error))
-            else:
-                self._unlisted = None
-            if error is None and old is not None:
-                journal.committer.recovered(writer)
+                self._begin_anew_failed(str(error))
+                return
+            if old is not None:
+                journal.committer.recovered(writer, manifest.epoch)
                 _log.warning("everything was written anew; the journal can be relied on again")
-            self.saving.rewrite_done(None if error is None else str(error))
+            self._progress()
 
         self.saving.rewrite_begins(cut)
-        self.saving.begin_rewrite(cut, f"{journal.directory}/{base_name(number)}", written)
+        self.saving.begin_rewrite(cut, base, written)
 
     def _give_up_new(self, journal: Journal, switched_on: bool) -> None:
         """A journal that was begun does not come to be."""
@@ -340,11 +403,18 @@ class Persistence:
         writer, self._unlisted = self._unlisted, None
         if writer is None:
             return
-        try:
+        with contextlib.suppress(OSError):
             writer.close()
-            self.disk.remove(writer.path)
+        self._remove(writer.path)
+
+    def _remove(self, path: str) -> None:
+        """Remove a file that no manifest lists, if it is there."""
+        try:
+            self.disk.remove(path)
+        except FileNotFoundError:
+            pass
         except OSError as error:
-            _log.warning("cannot remove %s: %s", writer.path, error.strerror)
+            _log.warning("cannot remove %s: %s", path, error.strerror)
 
     def _finish_new(self) -> None:
         """Complete a journal that was just switched on, while everything waits."""
@@ -360,9 +430,10 @@ class Persistence:
             if delay_s:
                 time.sleep(delay_s)
 
-    def _start_over_failed(self, text: str) -> None:
-        _log.error("a new journal could not be begun, it is tried again: %s", text)
-        self._start_over_ms = self.state.clock.now_ms + START_OVER_EVERY_MS
+    def _begin_anew_failed(self, text: str) -> None:
+        _log.error("a new journal could not be begun: %s", text)
+        self._begin_failed = True
+        self._start_over.set(self.state.clock.now_ms, START_OVER_EVERY_MS)
 
     def _apply_appendfsync(self) -> None:
         """Follow CONFIG SET appendfsync."""
@@ -380,9 +451,11 @@ class Persistence:
         keyspace = self.state.keyspace
         try:
             journal.committer.flush()
+            # First aside: nothing is dropped that cannot be loaded again.
+            self._new_recovery(Keyspace(self.state.clock, len(keyspace.databases))).run()
             self.recorder.recording = False
             keyspace.flush_all()
-            Recovery(self.disk, self.config, keyspace).run()
+            self._new_recovery(keyspace).run()
         except (errors.HeadwaterError, OSError) as error:
             _log.error("the journal could not be loaded: %s", error)
             return False
@@ -415,12 +488,16 @@ class Persistence:
         return self.journal is not None
 
     def synced(self) -> int:
-        """The journal position before which the disk has everything."""
-        return self.recorder.end if self.journal is None else self.journal.committer.synced
+        """The journal position before which a start would find everything; -1: it finds nothing."""
+        journal = self.journal
+        if journal is None:
+            return self.recorder.end
+        # What was just switched on has no complete base yet.
+        return -1 if journal.manifest is None else journal.committer.synced
 
     def sync_soon(self, session: Session) -> None:
         """Force the journal to disk without waiting for its time, and try the session again."""
-        self._waiting_for_sync.append(session)
+        self._waiting_for_sync[session] = None
         if self.journal is not None:
             self.journal.committer.commit()
             self.journal.committer.sync_soon()
@@ -444,7 +521,7 @@ class Persistence:
             yield "aof_pending_rewrite", 0
             yield "aof_buffer_length", self.recorder.gathered()
             yield "aof_pending_bio_fsync", int(committer.sync_in_progress)
-            yield "aof_delayed_fsync", 0
+            yield "aof_delayed_fsync", committer.delayed
             yield "headwater_journal_position", self.recorder.end
             yield "headwater_journal_written", committer.written
             yield "headwater_journal_synced", committer.synced
@@ -477,6 +554,7 @@ class Persistence:
         """Write what is left, sync, and give the directory back. A second call does nothing."""
         if self.state.loading and self._recovery is not None:
             self._recovery.close()
+            self._recovery = None
         self._finish_new()
         self.saving.close()
         journal, self.journal = self.journal, None
@@ -492,6 +570,27 @@ class Persistence:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+class _Retry:
+    """A moment at which something is tried again, whatever becomes of the clock meanwhile."""
+
+    def __init__(self) -> None:
+        self._at_ms = 0
+        self._delay_ms = 0
+        self.is_set = False
+
+    def set(self, now_ms: int, delay_ms: int) -> None:
+        self._at_ms = now_ms + delay_ms
+        self._delay_ms = delay_ms
+        self.is_set = True
+
+    def clear(self) -> None:
+        self.is_set = False
+
+    def is_due(self, now_ms: int) -> bool:
+        # If there is longer to go than it was at first, the clock was set back.
+        return self.is_set and not 0 < self._at_ms - now_ms <= self._delay_ms
 
 
 def _nothing() -> None:

@@ -248,7 +248,7 @@ def _listing(
 
 
 def _is_sound(disk: Disk, path: str) -> bool:
-    return check_snapshot(disk, path, SNAPSHOT, None, True).status in ("ok", "trailing")
+    return check_snapshot(disk, path, SNAPSHOT, None, True).verdict() != DAMAGED
 
 
 # --- what is to be done ---

@@ -136,7 +136,12 @@ class Saving:
         return self._save_here()
 
     def reload(self, save: bool, flush: bool, merge: bool) -> None:
-        """DEBUG RELOAD: save, drop all keys, and load the file. Raises CommandError."""
+        """DEBUG RELOAD: save, drop all keys, and load the file. Raises CommandError.
+
+        A BGSAVE that is under way is given up: its moment must not replace the file afterwards.
+        """
+        if self.is_saving:
+            self._abort_snapshot()
         if save and not self._save_here():
             raise errors.CommandError(b"ERR")
         reload(self._keyspace, self._persistence.disk, self._path(), flush, merge, save)
@@ -145,6 +150,8 @@ class Saving:
     def _save_here(self) -> bool:
         """Save while everything waits."""
         path = self._path()
+        if self._snapshot is None and self._last_file is not None:
+            self._last_file.join()  # what was given up may be about to take the same name
         cut = Cut(self._keyspace, True)
         snapshot = self._make(cut, DirectFile(self._persistence.disk, path), False)
         if not snapshot.run():
@@ -271,7 +278,8 @@ class Saving:
                 snapshot.file.written,
                 now_ms - self._began_ms,
             )
-            self._keyspace.dirty -= self._dirty_at_cut
+            # DEBUG LOADAOF may have set it to 0 meanwhile.
+            self._keyspace.dirty = max(0, self._keyspace.dirty - self._dirty_at_cut)
             self._saved(now_ms)
         else:
             _log.warning("the snapshot could not be saved: %s", snapshot.error)

@@ -32,7 +32,7 @@ cdef class Shared:
 cdef class Connection(Session):
     cdef Shared _shared
     cdef Gate _gate                     # the one of _shared
-    cdef object _held                   # deque of (position, part), or None
+    cdef Py_ssize_t _held
     cdef Py_ssize_t _held_bytes
     cdef bint _choked
     cdef unsigned long long _run_from
@@ -73,11 +73,11 @@ cdef class Connection(Session):
     cdef object _flush(self, Reply reply)
     @cython.locals(gate=Gate)
     cdef bint _must_hold(self) noexcept
-    @cython.locals(position="unsigned long long")
+    @cython.locals(size=Py_ssize_t)
     cdef object _hold(self, Reply reply)
-    @cython.locals(position="unsigned long long", released="unsigned long long", size=Py_ssize_t,
-                   was_full=bint)
-    cpdef bint release(self) except -1
+    cdef object _hold_part(self, part, Py_ssize_t size)
+    @cython.locals(was_full=bint)
+    cpdef object let_out(self, part, Py_ssize_t size)
     cpdef object unchoke(self)
     cdef void _count_written(self, Py_ssize_t n) noexcept
     cpdef object _pump(self)

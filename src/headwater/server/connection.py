@@ -76,7 +76,7 @@ class Connection(Session):
 
     `_pending[parser.begin:_filled]` is input that is not executed yet. `_outbox` holds parts of
     replies that wait for the transport. `_stalled`: the transport asked not to be given more.
-    `_held` holds parts of replies with the journal position that each waits for (invariant 1);
+    `_held` parts of replies, `_held_bytes` in all, wait at the gate for the journal (invariant 1);
     `_run_from` is where the journal ended when requests of this client began to run.
     """
 
@@ -108,7 +108,7 @@ class Connection(Session):
         super().__init__(state)
         self._shared = shared
         self._gate = shared.gate
-        self._held: deque[Any] | None = None
+        self._held = 0
         self._held_bytes = 0
         self._choked = False
         self._run_from = 0
@@ -197,7 +197,7 @@ class Connection(Session):
         end_wait(self)
         self._outbox = None
         self._outbox_bytes = 0
-        self._held = None
+        self._held = 0
         self._held_bytes = 0
         self._pending = _EMPTY
         self._pending_bytes = 0
@@ -384,7 +384,7 @@ class Connection(Session):
             # Behind what this connection's own commands have written so far.
             self._flush(self._shared.reply)
         self._flush(reply)
-        if self._stalled:
+        if self._stalled or self._held:
             self._shared.on_pushed(self)
 
     def close(self) -> None:
@@ -434,7 +434,7 @@ class Connection(Session):
         if self.closed:
             reply.clear()
             return
-        if (self._held is not None or not self._gate.is_open()) and self._must_hold():
+        if (self._held or not self._gate.is_open()) and self._must_hold():
             self._hold(reply)
             return
         if not reply.parts and self._outbox is None:
@@ -463,55 +463,45 @@ class Connection(Session):
         requests of this client began to run; then reads go on.
         """
         gate = self._gate
-        return self._held is not None or not gate.failing or gate.recorder.end != self._run_from
+        return self._held > 0 or not gate.failing or gate.recorder.end != self._run_from
 
     def _hold(self, reply: Reply) -> None:
-        """Keep all of `reply` until the journal has come to where it is now."""
-        parts = reply.take_parts()
-        if not parts:
+        """Leave all of `reply` at the gate."""
+        if not reply.parts:
+            if reply.pos:
+                size = reply.pos
+                self._hold_part(reply.take(), size)
             return
-        if self._held is None:
-            self._held = deque()
-            self._gate.hold(self)
-        position = self._gate.recorder.end
-        for part in parts:
-            self._held_bytes += len(part) if isinstance(part, bytes) else part.left()
-            self._held.append((position, part))
+        for part in reply.take_parts():
+            self._hold_part(part, len(part) if isinstance(part, bytes) else part.left())
 
-    def release(self) -> bool:
-        """Let go what the journal's position allows; True when something is held still."""
-        held = self._held
-        if held is None or self.closed:
-            return False
+    def _hold_part(self, part: Any, size: int) -> None:
+        self._held += 1
+        self._held_bytes += size
+        self._gate.hold(self, part, size)
+
+    def let_out(self, part: Any, size: int) -> None:
+        if self.closed:
+            return
         was_full = self._held_bytes > TRANSPORT_HIGH_BYTES
-        released = self._gate.recorder.released
-        while held:
-            position, part = held[0]
-            if position > released:
-                break
-            held.popleft()
-            size = len(part) if isinstance(part, bytes) else part.left()
-            self._held_bytes -= size
-            if self._outbox is None and isinstance(part, bytes):
-                self._count_written(size)
-                self._write(part)
-                if self.closed:
-                    return False
+        self._held -= 1
+        self._held_bytes -= size
+        if self._outbox is None and isinstance(part, bytes):
+            self._count_written(size)
+            if self._socket is not None:
+                self._socket.write(part)
             else:
-                if self._outbox is None:
-                    self._outbox = deque()
-                self._outbox.append(part)
-                self._outbox_bytes += size
-        if not held:
-            self._held = None
-            self._held_bytes = 0
-        if self._outbox is not None:
+                self._write(part)
+        else:
+            if self._outbox is None:
+                self._outbox = deque()
+            self._outbox.append(part)
+            self._outbox_bytes += size
             self._pump()
         if self.close_after_reply:
             self._close_when_sent()
         elif was_full and self._held_bytes <= TRANSPORT_HIGH_BYTES:
             self._schedule_resume()
-        return self._held is not None
 
     def unchoke(self) -> None:
         """The disk has caught up: go on."""
@@ -546,6 +536,6 @@ class Connection(Session):
                 self._close_when_sent()
 
     def _close_when_sent(self) -> None:
-        if self._outbox is None and self._held is None and not self.closed:
+        if self._outbox is None and not self._held and not self._running and not self.closed:
             end_wait(self)
             self.transport.close()

@@ -1,5 +1,6 @@
 cimport cython
 
+from headwater.commands.session cimport Session
 from headwater.journal.recorder cimport Recorder
 
 cdef Py_ssize_t JOURNAL_BACKLOG_BYTES, JOURNAL_BATCH_BYTES
@@ -13,17 +14,20 @@ cdef class Gate:
     cdef public bint failing
     cdef public bint in_round
     cdef bint _scheduled
-    cdef list _holders                  # of Connection
+    cdef Py_ssize_t _backlog
+    cdef object _held                   # deque of (position, session, part, its bytes)
     cdef list _choked                   # of Connection
 
     cpdef bint is_open(self) noexcept
-    cpdef void hold(self, connection) except *
+    cpdef void hold(self, Session session, part, Py_ssize_t size) except *
     cpdef void schedule(self) except *
     cpdef object _end_scheduled(self)
     @cython.locals(recorder=Recorder)
     cpdef bint is_choked(self) except -1
+    cdef object _commit(self)
     cpdef void choke(self, connection) except *
     @cython.locals(recorder=Recorder)
     cpdef void end_round(self) except *
-    @cython.locals(holders=list, choked=list)
+    @cython.locals(choked=list, position="unsigned long long",
+                   released="unsigned long long", session=Session, size=Py_ssize_t)
     cpdef void let_go(self) except *

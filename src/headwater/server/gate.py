@@ -1,8 +1,8 @@
 """The gate that replies leave by: closed until the journal has what a reply depends on.
 
 Invariant 1. A connection asks `is_open` before it hands a reply to its transport; when it is
-not, the connection keeps the reply with the journal position it depends on, and is told when
-that position is released. Reads are held back as writes are: nobody sees what a crash could undo.
+not, the gate keeps the reply with the journal position it depends on, and lets it out when that
+position is released. Reads are held back as writes are: nobody sees what a crash could undo.
 
 The gate is closed while `recorder.end` is ahead of `recorder.released`. At the end of a round of
 the event loop `end_round` has the journal written (or handed to the thread that writes and
@@ -11,8 +11,10 @@ syncs), and lets go what may go.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
+from headwater.commands.session import Session
 from headwater.journal.recorder import Recorder
 from headwater.limits import JOURNAL_BACKLOG_BYTES, JOURNAL_BATCH_BYTES
 
@@ -27,8 +29,9 @@ class Gate:
     """
 
     __slots__ = (
+        "_backlog",
         "_choked",
-        "_holders",
+        "_held",
         "_loop",
         "_scheduled",
         "commit",
@@ -44,16 +47,17 @@ class Gate:
         self.failing = False
         self.in_round = False
         self._scheduled = False
-        self._holders: list[Any] = []
+        self._backlog = 0  # bytes that waited for the disk when it was last told to write
+        self._held: deque[tuple[int, Session, Any, int]] = deque()
         self._choked: list[Any] = []
 
     def is_open(self) -> bool:
         """Whether everything recorded so far is as durable as configured."""
         return self.recorder.end == self.recorder.released
 
-    def hold(self, connection: Any) -> None:
-        """Tell the connection by `release` when the journal has come further."""
-        self._holders.append(connection)
+    def hold(self, session: Session, part: Any, size: int) -> None:
+        """Keep a part of a reply until the journal has everything recorded so far."""
+        self._held.append((self.recorder.end, session, part, size))
         if not self.in_round:
             self.schedule()
 
@@ -73,11 +77,13 @@ class Gate:
         Has what was gathered written when it is enough for a batch.
         """
         recorder = self.recorder
-        if recorder.gathered() < JOURNAL_BATCH_BYTES:
-            return False
-        if self.commit is None:
-            return False
-        return bool(self.commit() > JOURNAL_BACKLOG_BYTES)
+        if recorder.gathered() >= JOURNAL_BATCH_BYTES or self._backlog > JOURNAL_BACKLOG_BYTES:
+            self._commit()
+        return self._backlog > JOURNAL_BACKLOG_BYTES
+
+    def _commit(self) -> None:
+        """Have written what was gathered, as far as that is possible now."""
+        self._backlog = 0 if self.commit is None else self.commit()
 
     def choke(self, connection: Any) -> None:
         """Resume the connection when the disk has caught up."""
@@ -86,19 +92,25 @@ class Gate:
     def end_round(self) -> None:
         """Write the journal, and let go the replies that need wait no longer."""
         recorder = self.recorder
-        if recorder.end != recorder.released and self.commit is not None:
-            self.commit()
-        if self._holders:
+        if recorder.end != recorder.released:
+            self._commit()
+        if self._held:
             self.let_go()
 
     def let_go(self) -> None:
-        """Tell those who hold replies that the journal has come further."""
-        holders = self._holders
-        self._holders = []
-        for connection in holders:
-            if connection.release():
-                self._holders.append(connection)
+        """Let out what need not wait longer; called when the journal has come further."""
+        held = self._held
+        released = self.recorder.released
+        while held:
+            position, session, part, size = held[0]
+            if position > released:
+                break
+            held.popleft()
+            session.let_out(part, size)
         if self._choked:
+            self._commit()
+            if self._backlog > JOURNAL_BACKLOG_BYTES:
+                return
             choked = self._choked
             self._choked = []
             for connection in choked:

@@ -6,6 +6,7 @@ from headwater.server.gate cimport Gate
 
 cdef int _IN, _OUT, _ERR, _HUP
 cdef Py_ssize_t READ_BUFFER_BYTES, TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES
+cdef Py_ssize_t _SHARING
 
 
 cdef class Poller:
@@ -19,7 +20,9 @@ cdef class Poller:
 
     cpdef object _accept(self, listener)
     cpdef object _accept_again(self, listener)
-    @cython.locals(found=dict, transport=SocketTransport, event=int, gate=Gate)
+    @cython.locals(found=dict, transport=SocketTransport, event=int, gate=Gate, events=list,
+                   handled=Py_ssize_t)
+    cpdef object turn_soon(self)
     cpdef object _on_ready(self)
     cpdef object watch(self, SocketTransport transport, int events)
     cpdef object forget(self, SocketTransport transport)

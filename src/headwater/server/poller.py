@@ -29,6 +29,8 @@ _OUT = 0x004
 _ERR = 0x008
 _HUP = 0x010
 _MAX_EVENTS = 1024
+_SHARING = 64
+"""Clients that had their turn in a round, before those whose replies wait are thought of."""
 _ACCEPTS_AT_ONCE = 256
 _ACCEPT_PAUSE_S = 0.5
 _log = logging.getLogger("headwater")
@@ -99,15 +101,27 @@ class Poller:
 
     # --- clients ---
 
+    def turn_soon(self) -> None:
+        """Let all that are ready have their turn soon, and end the round behind them."""
+        self.loop.call_soon(self._on_ready)
+
     def _on_ready(self) -> None:
         found = self._by_descriptor
         gate = self._gate
         gate.in_round = True
         try:
-            for descriptor, event in self._epoll.poll(0, _MAX_EVENTS):
-                transport = found.get(descriptor)
-                if transport is not None:
-                    transport.on_event(event)
+            handled = 0
+            while True:
+                events = self._epoll.poll(0, _MAX_EVENTS)
+                for descriptor, event in events:
+                    transport = found.get(descriptor)
+                    if transport is not None:
+                        transport.on_event(event)
+                handled += len(events)
+                # Where replies wait for the journal anyway, others that are ready by now share
+                # its write.
+                if not events or handled >= _SHARING or gate.is_open():
+                    break
         finally:
             gate.in_round = False
             gate.end_round()

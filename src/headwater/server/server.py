@@ -159,6 +159,8 @@ class Server:
     def _load(self) -> None:
         """Load a little more, and let clients ask how far it is."""
         persistence = self.engine.persistence
+        if self._stopping.is_set():
+            return
         try:
             if persistence.load_step(_LOAD_SLICE_US):
                 self._loop.call_soon(self._load)
@@ -169,6 +171,8 @@ class Server:
             return
         self._gate.commit = persistence.commit
         persistence.attach(self._on_journal, self._work_soon)
+        if self._poller is not None:
+            persistence.on_group = self._poller.turn_soon
         for line in self.on_ready():
             _log.log(NOTICE, "%s", line)
 

@@ -12,6 +12,7 @@ from headwater.streams.records cimport Records
 from headwater.streams.stream cimport Stream
 
 cdef u64 _MAX_COUNT
+cdef long long _MAX_READ
 cdef long long NEVER_MS
 cdef Py_ssize_t NULL_ENTRY_BYTES
 cdef Py_ssize_t TWO_ELEMENTS_BYTES

@@ -26,6 +26,7 @@ from headwater.streams.stream import Stream
 
 MAX_COUNT = 2**63 - 1  # deliveries stay at this, which is what XNACK FATAL sets
 _MAX_COUNT = MAX_COUNT  # the same as a C number
+_MAX_READ = 2**63 - 1  # entries_read stays at this
 NEVER_MS = 2**63 - 1
 NULL_ENTRY_BYTES = 30  # about what an entry takes whose data is deleted
 TWO_ELEMENTS_BYTES = 4  # an entry begins with *2 CRLF
@@ -153,7 +154,8 @@ def hand_over(
     if exact and noack:
         block = stream.blocks[run.index2]
         ms, seq = block.entry_id(run.slot2 - 1)
-        group.set_position(ms, seq, read + run.count)
+        read = _MAX_READ if run.count > _MAX_READ - read else read + run.count
+        group.set_position(ms, seq, read)
         return
     for index in range(run.index1, run.index2 + 1):
         block = stream.blocks[index]
@@ -162,7 +164,8 @@ def hand_over(
         while slot < end:
             ms, seq = block.entry_id(slot)
             if exact:
-                read += 1
+                if read < _MAX_READ:
+                    read += 1
             else:
                 read = entries_read_at(stream, ms, seq)
                 group.set_position(ms, seq, read)

@@ -6,6 +6,8 @@ from headwater.streams.ids cimport u64
 from headwater.streams.range cimport Range
 from headwater.value cimport Value
 
+cdef u64 _ADDED_MAX
+
 
 cdef class Stream(Value):
     cdef readonly list blocks           # of Block; nothing to see below head

@@ -20,6 +20,7 @@ BLOCK_MAX_BYTES = 4 * 1024 * 1024
 """A block of several entries ends here at the latest, whatever the configuration says: deleting
 from the middle copies a block, and an offset in it has 32 bits."""
 
+_ADDED_MAX = 2**63 - 1  # entries_added stays at this: journal and snapshots hold no more
 _LISTPACK_MAX_BYTES = 1 << 30
 _COMPACT_AT = 64
 _FEW_BLOCKS = 64
@@ -173,7 +174,8 @@ class Stream(Value):
             self.blocks.append(block)
         block.append(ms, seq, request, arg, fields)
         self.length += 1
-        self.entries_added += 1
+        if self.entries_added < _ADDED_MAX:
+            self.entries_added += 1
         self.last_ms = ms
         self.last_seq = seq
 

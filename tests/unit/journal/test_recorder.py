@@ -493,3 +493,19 @@ def test_what_was_not_taken_is_forgotten(begin: Callable[[Recorder], object]) ->
     assert batch is not None
     assert (batch.position, batch.chain_before) == (500, 7)
     assert bodies(batch) == [bytes([op.FLUSH]) + u32(1)]
+
+
+def test_an_operation_that_fails_leaves_no_trace() -> None:
+    """A number that 64 bits do not hold is refused: the record goes on without it."""
+    recorder = recording()
+    with pytest.raises(OverflowError):
+        recorder.expire(0, b"k", 1 << 70)
+    recorder.seal()
+    assert recorder.take() is None
+    recorder.delete_key(0, b"a")
+    with pytest.raises(OverflowError):
+        recorder.expire(0, b"k", 1 << 70)
+    recorder.delete_key(0, b"b")
+    [batch] = take_all(recorder)
+    assert bodies(batch) == [key(op.DELETE_KEY, b"a") + key(op.DELETE_KEY, b"b")]
+    assert recorder.end == batch.end

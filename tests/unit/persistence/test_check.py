@@ -247,6 +247,28 @@ def test_types_that_are_not_here(disk: SimulatedDisk) -> None:
     assert "1 list" in of(report, DUMP).text
 
 
+@pytest.mark.parametrize("flag", ["yes", "no"])
+def test_types_that_are_not_here_in_a_base(disk: SimulatedDisk, flag: str) -> None:
+    """A journal begun from a file of Redis has a copy of it: nothing of it is damaged."""
+    journal = Journaled(disk)
+    journal.rewrite()
+    journal.do(("SET", "k", "v"))
+    disk.put(f"{JOURNAL}/{journal.manifest.base}", b"REDIS0009\x01\x01l\x01\x01a\xff" + bytes(8))
+    report = check(disk, deep=flag == "yes")
+    assert (report.verdict, report.files[1].status) == (WARNING, "refused")
+    assert "--rdb-skip-unknown-types yes" in report.files[1].text
+    assert Started(disk, skip_unknown=True).digest() == journal.digest()
+    if flag == "yes":
+        assert report.contents["keys"] == 1
+
+
+def test_more_databases_than_a_server_has(disk: SimulatedDisk) -> None:
+    for index, text in ((15, ""), (20, "a start needs --databases 21, or more")):
+        disk.put(DUMP, b"REDIS0009\xfe%c\x00\x01k\x01v\xff" % index + bytes(8))
+        report = check(disk)
+        assert (report.verdict, of(report, DUMP).text) == (SOUND, text)
+
+
 def test_bytes_behind_the_end(disk: SimulatedDisk, journal: Journaled) -> None:
     size = len(disk.data(DUMP))
     disk.put(DUMP, disk.data(DUMP) + b"more")

@@ -220,7 +220,7 @@ def test_nothing_is_released_after_a_sync_that_failed(policy: int) -> None:
     # Everything was written anew; a segment begins behind it.
     place = Place(1, 0, store.recorder.end, store.recorder.chain)
     writer = SegmentWriter.create(store.disk, DIRECTORY, ID, 2, place)
-    store.committer.recovered(writer)
+    store.committer.recovered(writer, 1)
     assert store.is_released(later)
     assert not store.committer.is_refusing()
     store.manifest.segments = []
@@ -303,3 +303,171 @@ def test_the_end_has_everything_on_disk() -> None:
         store.committer.flush()
         store.disk.crash()
         assert store.records() == 4
+
+
+def test_a_group_that_fails_in_front_of_a_rotation() -> None:
+    """The next segment must not begin in front of what the cut has already."""
+    for queued in (False, True):
+        store = Store(ALWAYS)
+        store.disk.fail("write", errno.ENOSPC)
+        store.write("fails in the thread")
+        if queued:
+            store.write("waits behind it")
+        cut_at = store.recorder.end
+        outcome: list[OSError | None] = []
+        begun: list[int] = []
+
+        def begin_next(
+            writer: SegmentWriter, disk: SimulatedDisk = store.disk, begun: list[int] = begun
+        ) -> SegmentWriter:
+            begun.append(writer.position)
+            return SegmentWriter.create(disk, DIRECTORY, ID, 2, writer.place)
+
+        store.committer.rotate(begin_next, outcome.append)
+        # The thread is faster than the loop: both jobs are done before anybody hears of it.
+        jobs = list(store.thread.waiting)
+        store.thread.waiting.clear()
+        results: list[tuple[Any, OSError | None]] = []
+        for job, _ in jobs:
+            try:
+                results.append((job(), None))
+            except OSError as error:
+                results.append((None, error))
+        for (_, done), result in zip(jobs, results, strict=True):
+            done(*result)
+        assert begun in ([], [cut_at])
+        assert len(outcome) == 1
+        last = store.write("after")
+        for _ in range(3):
+            store.tick()
+            store.thread.drain()
+        assert store.is_released(last)
+        if begun:
+            store.manifest.add(2, Place(1, store.writer.place.index, cut_at, 0))
+        else:
+            assert outcome[0] is not None
+            assert store.records() == 2 + queued
+
+
+@pytest.mark.parametrize("policy", [ALWAYS, EVERYSEC])
+def test_a_stop_that_fails_takes_nothing_away(policy: int) -> None:
+    """SHUTDOWN is refused when the journal cannot be written; the server goes on."""
+    for operation in ("write", "sync"):
+        store = Store(policy)
+        store.disk.fail("write", errno.ENOSPC)
+        position = store.write("a")
+        store.thread.drain()
+        store.disk.heal()
+        store.disk.fail(operation, errno.ENOSPC)
+        with pytest.raises(OSError, match="No space"):
+            store.committer.flush()
+        assert not store.is_released(position)
+        assert store.committer.is_refusing()
+        if operation == "sync":
+            assert store.sync_failures == 1
+            continue
+        last = store.write("b")
+        for _ in range(3):
+            store.tick()
+            store.thread.drain()
+        assert store.is_released(last)
+        assert store.records() == 2
+
+
+def test_to_always_while_an_earlier_sync_is_under_way() -> None:
+    store = Store(EVERYSEC)
+    store.write("a")
+    store.tick()
+    assert store.committer.sync_in_progress
+    position = store.write("b")
+    store.committer.set_policy(ALWAYS)
+    store.thread.drain()
+    assert store.is_released(position), "nobody else would have it synced"
+    store.disk.crash()
+    assert store.records() == 2
+
+
+def test_a_sync_of_less_than_was_written_is_followed_by_another() -> None:
+    store = Store(ALWAYS)
+    store.disk.fail("write", errno.ENOSPC, after=1)
+    store.committer.set_policy(EVERYSEC)
+    store.write("a")
+    store.write("b")
+    store.committer.set_policy(ALWAYS)
+    last = store.recorder.end
+    for _ in range(3):
+        store.tick()
+    store.thread.drain()
+    assert store.is_released(last)
+    store.disk.crash()
+    assert store.records() == 2
+
+
+@pytest.mark.parametrize("policy", [ALWAYS, EVERYSEC])
+def test_a_write_that_cannot_be_taken_back_is_as_bad_as_a_sync_that_failed(policy: int) -> None:
+    store = Store(policy)
+    store.disk.short_writes = 10
+    store.disk.fail("write", errno.EIO, after=1)
+    store.disk.fail("truncate", errno.EIO)
+    position = store.write("a")
+    store.thread.drain()
+    assert store.sync_failures == 1, "this file takes nothing any more"
+    assert not store.is_released(position)
+
+
+def test_a_broken_file_that_cannot_even_be_closed() -> None:
+    store = Store(ALWAYS)
+    store.disk.fail("sync", errno.EIO)
+    position = store.write("a")
+    store.thread.drain()
+    place = Place(1, 0, store.recorder.end, store.recorder.chain)
+    writer = SegmentWriter.create(store.disk, DIRECTORY, ID, 2, place)
+
+    class Unclosable:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store.writer, name)
+
+        def close(self) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+    broken: Any = Unclosable()
+    store.committer.writer = broken
+    store.committer.recovered(writer, 1)
+    assert store.is_released(position)
+    last = store.write("b")
+    store.thread.drain()
+    assert store.is_released(last)
+
+
+def test_everysec_holds_replies_while_a_sync_takes_too_long() -> None:
+    """Or an endless amount of what was acknowledged could be lost."""
+    store = Store(EVERYSEC)
+    store.write("a")
+    store.tick()
+    assert store.committer.sync_in_progress
+    store.tick(900)
+    assert store.is_released(store.write("in time"))
+    store.tick(200)
+    position = store.write("late")
+    assert not store.is_released(position)
+    assert store.committer.delayed == 1
+    store.thread.step()
+    assert store.is_released(position)
+    assert store.is_released(store.write("on"))
+    assert store.records() == 4
+
+
+def test_a_late_sync_fails() -> None:
+    store = Store(EVERYSEC)
+    store.disk.fail("sync", errno.EIO)
+    store.write("a")
+    store.tick()
+    store.tick(1100)
+    position = store.write("late")
+    store.thread.step()
+    assert not store.is_released(position)
+    assert store.sync_failures == 1
+    place = Place(1, 0, store.recorder.end, store.recorder.chain)
+    store.committer.recovered(SegmentWriter.create(store.disk, DIRECTORY, ID, 2, place), 1)
+    assert store.is_released(position)
+    assert store.is_released(store.write("on"))

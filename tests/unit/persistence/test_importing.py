@@ -214,7 +214,47 @@ def test_what_headwater_lacks_is_counted(tmp_path: Path) -> None:
 
 def test_a_rename_of_a_key_that_nobody_has_left_out_fails(tmp_path: Path) -> None:
     begin = aof("HSET h a 1")
-    Reading(tmp_path, begin + aof("RENAME other x")).fails("no such key", len(begin))
+    for line, text in (
+        ("RENAME other x", "no such key"),
+        ("SWAPDB 0 x", "second DB index"),
+        ("COPY s t DB x", "not an integer"),
+        ("MOVE s 4000", "out of range"),
+    ):
+        Reading(tmp_path, begin + aof(line)).fails(text, len(begin))
+
+
+def test_keys_left_out_are_followed_where_they_go(tmp_path: Path) -> None:
+    """What they replace is gone, as it was in Redis; what they were called before is free."""
+    reading = Reading(
+        tmp_path,
+        aof(
+            "RPUSH l 1", "XADD s 1-1 a b", "RENAME l l2", "RENAME l2 s", "RENAME s l3",
+            "COPY l3 copied", "RENAME copied again", "MOVE l3 1", "COPY again elsewhere DB 2",
+            "SWAPDB 1 3", "SELECT 3", "RENAME l3 l4", "SELECT 2", "RENAME elsewhere l", "SELECT 0",
+            "XADD l 1-1 a b", "RENAME l kept",
+        ),
+    )  # fmt: skip
+    client = reading.run()
+    assert client.ok("KEYS", "*") == [b"kept"]
+    assert reading.result.missing() == ["1 commands RPUSH", "9 commands on keys left out"]
+
+
+@pytest.mark.parametrize("inside", ["", "appendonlydir/"])
+def test_a_snapshot_that_is_passed_over_is_told(tmp_path: Path, inside: str) -> None:
+    """It may be newer: whoever runs Redis without append-only files keeps the old ones around."""
+    (tmp_path / "dump.rdb").write_bytes(EMPTY_RDB)
+    (tmp_path / "temp-1.rdb").write_bytes(EMPTY_RDB)
+    (tmp_path / inside).mkdir(exist_ok=True)
+    (tmp_path / f"{inside}a.aof").write_bytes(aof("SET k v"))
+    if inside:
+        (tmp_path / f"{inside}b.rdb").write_bytes(EMPTY_RDB)
+        manifest = "file b.rdb seq 1 type b\nfile a.aof seq 1 type i\n"
+        (tmp_path / f"{inside}a.manifest").write_text(manifest)
+    world = Embedded()
+    for source, told in ((tmp_path, 1), (tmp_path / inside, 0 if inside else 1)):
+        warnings = Importer(Disk(), str(source), world.engine.state, world.clock).result.warnings
+        assert len(warnings) == told
+        assert all(text.startswith(f"{tmp_path}/dump.rdb: not read") for text in warnings)
 
 
 def test_a_snapshot_before_commands(tmp_path: Path) -> None:

@@ -9,43 +9,13 @@ import pytest
 
 from headwater.journal.lock import LockedError
 from support.disk import SimulatedDisk
-from support.durable import DIRECTORY, DurableEngine
+from support.durable import DIRECTORY, DurableEngine, files, fill, reopened
 
 JOURNAL = f"{DIRECTORY}/appendonlydir"
 
 
 def disk() -> SimulatedDisk:
     return SimulatedDisk(DIRECTORY)
-
-
-def fill(store: DurableEngine, rounds: int = 30, prefix: str = "") -> None:
-    """Something of everything that a data set may have."""
-    for i in range(rounds):
-        key = f"{prefix}s{i % 3}"
-        store.ok("XADD", key, "IDMP", f"p{i % 2}", f"i{i}", "*", "orderId", f"ord-{i}", "n", i)
-        store.ok("SET", f"{prefix}k{i}", "v" * i, "PX", 1_000_000 + i)
-        store.clock.advance(3)
-    for name in ("g", "h"):
-        store.ok("XGROUP", "CREATE", f"{prefix}s0", name, "0")
-    store.ok("XREADGROUP", "GROUP", "g", "c1", "COUNT", "4", "STREAMS", f"{prefix}s0", ">")
-    taken = store.ok("XREADGROUP", "GROUP", "g", "c2", "COUNT", "4", "STREAMS", f"{prefix}s0", ">")
-    ids = [entry[1][0][1] for entry in taken[0][1][1][1]]
-    store.ok("XACK", f"{prefix}s0", "g", ids[0])
-    store.ok("XNACK", f"{prefix}s0", "g", "FAIL", "IDS", "1", ids[1])
-    store.clock.advance(50)
-    store.ok("XCLAIM", f"{prefix}s0", "g", "c1", "0", ids[2])
-    store.ok("XTRIM", f"{prefix}s1", "MAXLEN", "3")
-    store.ok("XADD", f"{prefix}explicit", "1-1", "a", "b")
-    store.ok("XIDMPRECORD", f"{prefix}explicit", "p", "i", "1-1")
-
-
-def files(at: SimulatedDisk) -> list[str]:
-    return [path.rsplit("/", 1)[1] for path in at.paths()]
-
-
-def reopened(at: SimulatedDisk, before: DurableEngine, **directives: str) -> DurableEngine:
-    """The next life on the same disk, at the same moment."""
-    return DurableEngine(at, before.clock.now_ms, **directives)
 
 
 @pytest.mark.parametrize("policy", ["always", "everysec", "no"])
@@ -190,7 +160,8 @@ def test_switched_on_and_off_at_once_leaves_nothing() -> None:
     store.ok("CONFIG", "SET", "appendonly", "yes")
     store.ok("CONFIG", "SET", "appendonly", "no")
     store.settle()
-    assert not [name for name in files(at) if name.endswith((".hwj", ".rdb", ".manifest"))]
+    ours = (".hwj", ".rdb", ".manifest", ".unlisted")
+    assert not [name for name in files(at) if name.endswith(ours)]
 
 
 def test_a_snapshot_without_a_journal_is_its_beginning() -> None:
@@ -278,6 +249,31 @@ def test_a_sync_that_fails_has_everything_written_anew(policy: str) -> None:
     if policy == "always":
         assert again.digest() == store.digest()
     assert again.ok("GET", "doubtful") == b"x"
+
+
+def test_written_anew_by_a_server_that_is_not_the_first_one() -> None:
+    at = disk()
+    store = DurableEngine(at)
+    fill(store)
+    for _ in range(2):
+        store.stop()
+        store = reopened(at, store, appendfsync="always")
+    at.fail("sync", errno.EIO, path=".hwj")
+    store.ok("SET", "doubtful", "x")
+    store.settle()
+    store.ok("SET", "anew", "x")
+    store.settle()
+    assert store.released
+    store.ok("BGREWRITEAOF")
+    store.settle()
+    store.ok("SET", "behind", "x")
+    store.settle()
+    assert store.released
+    at.crash()
+    again = reopened(at, store)
+    assert again.digest() == store.digest()
+    again.ok("SET", "next", "x")
+    again.stop()
 
 
 def test_a_disk_that_fails_for_long_is_tried_again() -> None:

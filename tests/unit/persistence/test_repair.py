@@ -195,6 +195,21 @@ def test_a_base_before_it_is_still_there(disk: SimulatedDisk, lose: bool) -> Non
     assert kept(disk, journal) == len(MORE) + 1
 
 
+def test_a_base_with_types_that_are_not_here_is_no_damage(disk: SimulatedDisk) -> None:
+    journal = Journaled(disk)
+    journal.rewrite()
+    journal.do(*MORE)
+    path = f"{JOURNAL}/{journal.manifest.base}"
+    disk.put(path, b"REDIS0009\x01\x01l\x01\x01a\xff" + bytes(8))
+    before = {name: disk.data(name) for name in disk.paths()}
+    assert repair(disk, directory(disk), NOW_S).backup == ""
+    assert {name: disk.data(name) for name in disk.paths()} == before
+    segment = f"{JOURNAL}/{journal.manifest.last.name}"
+    disk.put(segment, disk.data(segment)[:-1])
+    assert repair(disk, directory(disk), NOW_S).kept_records == len(MORE) - 1
+    assert Started(disk, skip_unknown=True).digest() == journal.digests[len(MORE) - 1]
+
+
 def test_a_journal_that_began_empty(disk: SimulatedDisk) -> None:
     journal = Journaled(disk)
     journal.do(*ORDERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 import time
 from typing import Any
 
@@ -119,6 +120,16 @@ def test_bgsave() -> None:
     assert facts["current_save_keys_total"] == 0
     assert keyspace_digest(world.loaded()) == digest
     assert world.main.ok("LASTSAVE") == NOW_MS // 1000 + 3
+
+
+def test_changes_are_never_fewer_than_none() -> None:
+    """Save points would come late after a snapshot that ends when they were counted anew."""
+    world = World()
+    world.main.ok("SET", "a", "1")
+    world.main.ok("BGSAVE")
+    world.keyspace.dirty = 0  # as after DEBUG LOADAOF
+    world.work()
+    assert world.facts()["rdb_changes_since_last_save"] == 0
 
 
 def test_words_behind_bgsave() -> None:
@@ -393,6 +404,33 @@ def test_the_last_save_replaces_what_is_under_way() -> None:
     assert not world.saving.save_now()
 
 
+def test_what_is_given_up_does_not_come_out_behind_the_next_save() -> None:
+    """Its thread is about to rename the file when it is given up."""
+    world = World()
+    world.main.ok("SET", "a", "1")
+    replace = world.disk.replace
+    about_to, saved = threading.Event(), threading.Event()
+
+    def rename(source: str, target: str) -> None:
+        if about_to.is_set():
+            replace(source, target)
+            saved.set()
+        else:
+            about_to.set()
+            saved.wait(0.2)  # the save must not happen before this one is over
+            replace(source, target)
+
+    world.disk.replace = rename  # type: ignore[method-assign]
+    world.main.ok("BGSAVE")
+    while not about_to.is_set():
+        world.saving.work()
+    world.main.ok("FLUSHALL")
+    world.main.ok("SET", "a", "2")
+    assert world.main.call("SAVE") == ("+", b"OK")
+    world.saving.close()
+    assert world.is_saved()
+
+
 # --- DEBUG RELOAD ---
 
 
@@ -478,3 +516,21 @@ def test_reload_while_a_snapshot_is_under_way() -> None:
     world.work()
     assert rewrite.results == [None]
     assert keyspace_digest(world.loaded(BASE)) == digest
+
+
+@pytest.mark.parametrize("options", [(), ("NOSAVE",)])
+def test_reload_while_bgsave_is_under_way(options: tuple[str, ...]) -> None:
+    """What it saves replaces the older moment; no change is counted twice."""
+    world = World()
+    world.main.ok("SET", "a", "1")
+    world.main.ok("SAVE")
+    world.main.ok("SET", "b", "1")
+    world.main.ok("BGSAVE")
+    world.main.ok("SET", "a", "2")
+    world.main.ok("DEBUG", "RELOAD", *options)
+    world.work()
+    world.saving.close()
+    assert world.facts()["rdb_changes_since_last_save"] == 0
+    assert world.saving.last_ok
+    if not options:
+        assert world.is_saved()

@@ -178,3 +178,89 @@ def test_a_slow_disk_stops_those_who_write(world: World, disk: Disk, client: Cli
 def test_without_a_journal_nothing_waits(world: World) -> None:
     assert world.connect().ask("SET", "a", "b") == b"OK"
     assert world.loop.later == []
+
+
+def test_a_slow_disk_stops_those_too_who_wait_for_no_reply(
+    world: World, disk: Disk, client: Client
+) -> None:
+    """Each round's input is less than a batch, and still it must come to an end."""
+    client.send(("CLIENT", "REPLY", "OFF"))
+    disk.backlog = JOURNAL_BACKLOG_BYTES + 1
+    rounds = 0
+    while client.transport.reading and rounds < 5:
+        client.send(("SET", "a", "x" * 1000))
+        world.loop.run_once()
+        rounds += 1
+    assert not client.transport.reading
+    disk.backlog = 0
+    disk.reach()
+    world.loop.run()
+    assert client.transport.reading
+
+
+def test_who_was_stopped_goes_on_when_the_disk_has_caught_up_and_not_before(
+    world: World, disk: Disk, client: Client
+) -> None:
+    other = world.connect()
+    disk.backlog = JOURNAL_BACKLOG_BYTES + 1
+    client.send(("SET", "a", "x" * JOURNAL_BATCH_BYTES))
+    assert not client.transport.reading or client.connection.input_bytes() == 0
+    client.send(("SET", "b", "y"))
+    other.send(("EXISTS", "b"))
+    for _ in range(5):
+        disk.reach()  # something was written, and more came
+        world.loop.run_once()
+    assert other.replies() == [0]
+    disk.backlog = 0
+    disk.reach()
+    world.loop.run()
+    disk.reach()
+    assert client.replies() == [b"OK", b"OK"]
+
+
+def test_a_journal_that_comes_further_in_the_middle_of_a_pipeline_cuts_no_reply_off(
+    world: World, disk: Disk, client: Client
+) -> None:
+    commit = disk.commit
+
+    def commit_and_tell() -> int:
+        backlog = commit()
+        disk.recorder.released = disk.recorder.end  # as when the journal begins or ends to fail
+        return backlog
+
+    disk.gate.commit = commit_and_tell
+    client.send(("SET", "a", "x" * JOURNAL_BATCH_BYTES), ("SET", "b", "c"), ("QUIT",))
+    world.loop.run()
+    assert client.replies() == [b"OK", b"OK", b"OK"]
+
+
+def test_who_quits_while_the_journal_comes_further_is_told_so(world: World, disk: Disk) -> None:
+    client, other = world.connect(), world.connect()
+    client.send(("SET", "a", "b"))
+    disk.backlog = JOURNAL_BACKLOG_BYTES + 1
+    other.send(("SET", "b", "x" * JOURNAL_BATCH_BYTES))
+    commit = disk.commit
+
+    def commit_and_tell() -> int:
+        disk.recorder.released = disk.recorder.end
+        disk.gate.commit = commit
+        disk.gate.let_go()
+        return commit()
+
+    disk.gate.commit = commit_and_tell
+    client.send(("QUIT",))
+    assert client.replies() == [b"OK", b"OK"]
+    assert client.transport.closing
+
+
+def test_a_monitor_whose_output_is_held_is_limited(
+    world: World, disk: Disk, client: Client
+) -> None:
+    monitor = world.connect()
+    monitor.ask("MONITOR")
+    client.send(("SET", "a", "b"))
+    disk.gate.failing = True
+    for _ in range(3):
+        client.send(("GET", "a"))
+    assert monitor.connection.output_bytes() > 0
+    assert monitor.connection.id in world.pushed
