@@ -15,7 +15,7 @@ COMPILED = (
     "journal.batches", "journal.format", "journal.reader", "journal.recorder",
     "keyspace.cut", "keyspace.database", "keyspace.expiry", "keyspace.order", "keyspace.strings",
     "keyspace.waiters",
-    "persistence.apply", "persistence.operands", "persistence.snapshot",
+    "persistence.apply", "persistence.committer", "persistence.operands", "persistence.snapshot",
     "rdb.crc64", "rdb.encoder", "rdb.listpack", "rdb.loader", "rdb.lzf", "rdb.node_decoder",
     "rdb.output", "rdb.skipping", "rdb.source", "rdb.stream_decoder", "rdb.stream_encoder",
     "resp.parser", "resp.reply", "resp.request",

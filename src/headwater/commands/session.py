@@ -88,6 +88,10 @@ class Session:
         self.postponed = False
         self.close_after_reply = False
 
+    def eof_received(self) -> bool:
+        """There will be no more input; True if the session must not end yet, and will itself."""
+        return False
+
     def input_received(self, n: int) -> None:
         """The first `n` bytes of the server's read buffer are this client's next input."""
         raise NotImplementedError

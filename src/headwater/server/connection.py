@@ -175,9 +175,13 @@ class Connection(Session):
             self._limit_reading()
 
     def eof_received(self) -> bool:
-        # A client that is gone takes no entry with it.
+        # A client that is gone takes no entry with it; but one that has said all it will say may
+        # still listen for the replies that wait for the journal.
         end_wait(self)
-        return False
+        if not self._held:
+            return False
+        self.close_after_reply = True
+        return True
 
     def pause_writing(self) -> None:
         self._stalled = True

@@ -189,7 +189,10 @@ class SocketTransport:
             client = self.protocol
             client.input_received(n)
         elif n == 0:
-            self._lose(None)
+            if self.protocol.eof_received():
+                self.pause_reading()
+            else:
+                self._lose(None)
         else:
             self._failed(-n)
 

@@ -264,3 +264,14 @@ def test_a_monitor_whose_output_is_held_is_limited(
         client.send(("GET", "a"))
     assert monitor.connection.output_bytes() > 0
     assert monitor.connection.id in world.pushed
+
+
+def test_a_client_that_says_no_more_still_gets_what_is_held(
+    world: World, disk: Disk, client: Client
+) -> None:
+    client.send(("SET", "a", "b"), ("GET", "a"))
+    assert client.connection.eof_received(), "not closed yet"
+    disk.reach()
+    assert client.replies() == [b"OK", b"b"]
+    assert client.transport.closing
+    assert not world.connect().connection.eof_received()
