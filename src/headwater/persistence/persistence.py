@@ -35,7 +35,7 @@ from headwater.persistence.committer import POLICIES, Committer
 from headwater.persistence.datadir import UNLISTED_SUFFIX
 from headwater.persistence.disk_thread import DiskThread, Notify
 from headwater.persistence.journal import Journal
-from headwater.persistence.recovery import Recovered, Recovery
+from headwater.persistence.recovery import NOTICE, Recovered, Recovery
 from headwater.persistence.saving import Saving
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from headwater.commands.state import ServerState
     from headwater.config import Config
 
-NOTICE = 25
 START_OVER_EVERY_MS = 10_000
 """How long after a failure it is tried again to write everything anew."""
 

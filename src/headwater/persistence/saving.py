@@ -18,6 +18,7 @@ from headwater._version import REDIS_VERSION, __version__
 from headwater.commands.process_usage import resident_bytes
 from headwater.keyspace.cut import Cut
 from headwater.persistence.pacer import Pacer
+from headwater.persistence.recovery import NOTICE
 from headwater.persistence.reloading import reload
 from headwater.persistence.snapshot import DONE, WAITING, WORKING, Snapshot
 from headwater.persistence.snapshot_file import DirectFile, ThreadFile
@@ -27,7 +28,6 @@ from headwater.rdb.encoder import standard_aux
 if TYPE_CHECKING:
     from headwater.persistence.persistence import Persistence
 
-NOTICE = 25
 RETRY_MS = 5000
 """How long after a snapshot that failed the next one is begun without being asked for."""
 
