@@ -12,7 +12,7 @@ SOURCES := $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.pyx' -o -n
 INSTALLED := .venv/installed-$(HEADWATER_EXT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build serve test test-compiled test-pure test-slow lint format bench bench-quick docs \
+.PHONY: help build serve test test-compiled test-pure test-slow lint format bench bench-quick bench-record docs \
 	annotate clean
 .DELETE_ON_ERROR:
 
@@ -48,11 +48,14 @@ format: .venv/group-lint ## write the code as `make lint` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: build .venv/group-test .venv/group-bench ## compare with a redis-server, about 8 minutes
+bench: build .venv/group-test .venv/group-bench ## compare with a redis-server, within 15 minutes
 	$(BIN)/python -m bench $(ARGS)
 
-bench-quick: build .venv/group-test .venv/group-bench ## the same in two minutes
+bench-quick: build .venv/group-test .venv/group-bench ## the same with less data, within 2 minutes
 	$(BIN)/python -m bench --quick $(ARGS)
+
+bench-record: build .venv/group-test .venv/group-bench ## make bench, into README, docs and baseline
+	$(BIN)/python -m bench --publish --save-baseline bench/baseline.json $(ARGS)
 
 docs: build ## write docs/commands.md and docs/configuration.md from the code
 	$(BIN)/python -m headwater.commands.reference > docs/commands.md

@@ -37,14 +37,15 @@ class Load:
     """Open connections to one server; `run` is one span."""
 
     def __init__(self, port: int, clients: int) -> None:
-        self._sockets = [self._connect(port) for _ in range(clients)]
+        self._sockets = [self.connect(port) for _ in range(clients)]
         self._epoll = select.epoll()
         for sock in self._sockets:
             self._epoll.register(sock.fileno(), select.EPOLLIN)
         self._buffer = bytearray(DROP_BYTES)
 
     @staticmethod
-    def _connect(port: int) -> socket.socket:
+    def connect(port: int) -> socket.socket:
+        """A connection that never waits and takes any batch at once."""
         sock = socket.create_connection(("127.0.0.1", port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)

@@ -13,21 +13,20 @@ from pathlib import Path
 
 from bench import data
 from bench.disk import temporary_folder
+from bench.figures import Figure, Plan, checked, turns
 from bench.run import CaseError, blaming
 from bench.servers import Launch, Server, journal
-from bench.trials import Figure, Trial, checked, info, turns
+from bench.wire import info
 
-ORDERS = 1_000_000
 GOAL = 1 / 3
 REWRITE_TIMEOUT_S = 60.0
 _STEP_S = 0.02
 _SETTINGS = journal("everysec")
 
 
-def measure(
-    launches: tuple[Launch, ...], core: int, rounds: int, _: float, orders: int = ORDERS
-) -> list[Figure]:
+def measure(launches: tuple[Launch, ...], plan: Plan) -> list[Figure]:
     """The figures of both kinds; the length of a round does not matter here."""
+    core, orders = plan.core, plan.amount(data.MILLION)
     journaled = _figures(f"start with {orders:,} orders in the journal", GOAL)
     rewritten = _figures(f"start with {orders:,} orders, after a rewrite", None)
     with ExitStack() as stack:
@@ -40,7 +39,7 @@ def measure(
             if figures is rewritten:
                 for launch in launches:
                     _rewrite(launch, core, folders[launch.label])
-            for launch in turns(launches, rounds):
+            for launch in turns(launches, plan.rounds):
                 taken = _start(launch, core, folders[launch.label], orders)
                 for figure, seconds in zip(figures, taken, strict=True):
                     figure.add(launch.label, seconds)
@@ -49,7 +48,7 @@ def measure(
 
 def _figures(title: str, goal: float | None) -> list[Figure]:
     """Time, and CPU time: where other processes disturb, the latter tells more."""
-    return [Figure(title, "s", goal), Figure(f"{title}: CPU", "s")]
+    return [Figure(title, "s", goal), Figure(f"{title}: CPU", "s", detail=True)]
 
 
 def _fill(launch: Launch, core: int, folder: Path, orders: int) -> None:
@@ -87,6 +86,3 @@ def _start(launch: Launch, core: int, folder: Path, orders: int) -> tuple[float,
             raise CaseError(f"{server.label}: {found!r} orders after a start instead of {orders}")
         server.kill()
         return server.ready_s, cpu_s
-
-
-TRIAL = Trial("recovery", measure)

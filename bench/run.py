@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.cases import Case
+from bench.blocked import BlockedLoad
+from bench.cases import Case, Contrast
+from bench.crowd import crowd
 from bench.load import Load, LoadError
 from bench.servers import Launch, Server, ServerError, waited_ns_of
 from bench.wire import ReplyError
@@ -75,48 +77,157 @@ class Outcome:
         return [mine.cpu_us / other.cpu_us for mine, other in pairs]
 
 
-def run_case(
-    case: Case, launches: tuple[Launch, ...], core: int, rounds: int, seconds: float
-) -> Outcome:
-    """Measure one case on servers of its own; what goes wrong is told in the outcome."""
-    outcome = Outcome(case, {launch.label: [] for launch in launches})
-    try:
-        with ExitStack() as stack:
-            servers = tuple(
-                stack.enter_context(Server(launch, core, case.settings)) for launch in launches
+@dataclass(slots=True)
+class ContrastOutcome:
+    """Two outcomes, of the same servers, round by round."""
+
+    contrast: Contrast
+    burdened: Outcome
+    plain: Outcome
+    failure: str | None = None
+
+    def ratios(self, label: str) -> list[float]:
+        """CPU per request of the burdened case relative to the plain one, round by round."""
+        pairs = zip(self.burdened.samples[label], self.plain.samples[label], strict=True)
+        return [loaded.cpu_us / plain.cpu_us for loaded, plain in pairs]
+
+
+class Pool:
+    """The servers of a case, kept for the next if that shares them. Use as a context manager."""
+
+    def __init__(self, launches: tuple[Launch, ...], core: int | None) -> None:
+        self._launches = launches
+        self._core = core
+        self._stack = ExitStack()
+        self._key: tuple[object, ...] | None = None
+        self._servers: tuple[Server, ...] = ()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.drop()
+
+    def servers(self, case: Case) -> tuple[Server, ...]:
+        """One server of each kind that knows the case's command; fresh unless it shares them."""
+        key = (case.shares, case.settings)
+        if case.shares is None or key != self._key:
+            self.drop()
+            self._servers = tuple(
+                self._stack.enter_context(Server(launch, self._core, case.settings))
+                for launch in self._launches
             )
-            _rounds(case, servers, rounds, seconds, outcome.samples)
-    except (CaseError, ServerError) as error:
-        outcome.failure = str(error)
+            self._key = key
+        return tuple(server for server in self._servers if server.launch.kind in case.kinds)
+
+    def drop(self) -> None:
+        """End the servers: after a failure nobody knows what state they are in."""
+        self._key, self._servers = None, ()
+        self._stack.close()
+
+
+def run_case(
+    case: Case,
+    launches: tuple[Launch, ...],
+    core: int,
+    rounds: int,
+    seconds: float,
+    pool: Pool | None = None,
+) -> Outcome:
+    """Measure one case on servers of the pool; what goes wrong is told in the outcome."""
+    outcome = Outcome(case, {launch.label: [] for launch in launches if launch.kind in case.kinds})
+    with ExitStack() as stack:
+        pool = pool or stack.enter_context(Pool(launches, core))
+        try:
+            _rounds((case,), pool.servers(case), rounds, seconds, (outcome.samples,))
+        except (CaseError, ServerError) as error:
+            outcome.failure = str(error)
+            pool.drop()
+    return outcome
+
+
+def run_contrast(
+    contrast: Contrast,
+    launches: tuple[Launch, ...],
+    core: int,
+    rounds: int,
+    seconds: float,
+    pool: Pool | None = None,
+) -> ContrastOutcome:
+    """Measure both cases of a contrast in alternation on the same servers."""
+    cases = (contrast.plain, contrast.burdened)
+    plain, burdened = (
+        Outcome(case, {launch.label: [] for launch in launches if launch.kind in case.kinds})
+        for case in cases
+    )
+    outcome = ContrastOutcome(contrast, burdened, plain)
+    with ExitStack() as stack:
+        pool = pool or stack.enter_context(Pool(launches, core))
+        try:
+            servers = pool.servers(contrast.burdened)  # with room for what it burdens them with
+            _rounds(cases, servers, rounds, seconds, (plain.samples, burdened.samples))
+        except (CaseError, ServerError) as error:
+            outcome.failure = str(error)
+            pool.drop()
     return outcome
 
 
 def _rounds(
-    case: Case,
+    cases: tuple[Case, ...],
     servers: tuple[Server, ...],
     rounds: int,
     seconds: float,
-    samples: dict[str, list[Sample]],
+    samples: tuple[dict[str, list[Sample]], ...],
 ) -> None:
-    batches = case.batches()
-    sizes = _probe(case, servers, batches[0][0])
+    """Measure all cases in each round, on one server after the other."""
     with ExitStack() as stack:
-        loads = {s.label: stack.enter_context(closing(Load(s.port, case.clients))) for s in servers}
-        for server in servers:
-            with blaming(server):
-                _round(case, server, loads[server.label], batches, sizes[server.label], WARM_UP_S)
-        for number in range(rounds):
-            for server in servers if number % 2 == 0 else reversed(servers):
-                load, size = loads[server.label], sizes[server.label]
-                with blaming(server):
-                    sample = _round(case, server, load, batches, size, seconds)
-                samples[server.label].append(sample)
+        runs: dict[tuple[str, int], _Run] = {}
+        for number, case in enumerate(cases):
+            batches = case.batches()
+            sizes = _probe(case, servers, batches[0][0])
+            for server in servers:
+                run = _Run(case, server, batches, sizes[server.label])
+                runs[server.label, number] = stack.enter_context(run)
+        for run in runs.values():
+            run.round(WARM_UP_S)
+        for turn in range(rounds):
+            for server in servers if turn % 2 == 0 else reversed(servers):
+                for number in range(len(cases)):
+                    sample = runs[server.label, number].round(seconds)
+                    samples[number][server.label].append(sample)
+
+
+class _Run:
+    """One case on one server: its connections and what they send."""
+
+    def __init__(self, case: Case, server: Server, batches: list[list[bytes]], size: int) -> None:
+        self._case = case
+        self._server = server
+        self._batches = batches
+        self._size = size
+        with blaming(server):
+            self._load = (
+                Load(server.port, case.clients)
+                if case.readers is None
+                else BlockedLoad(server.port, case.clients, case.readers)
+            )
+
+    def __enter__(self) -> _Run:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._load.close()
+
+    def round(self, seconds: float) -> Sample:
+        """Measure spans for so many seconds, among the case's crowd."""
+        with blaming(self._server), crowd(self._server.port, self._case.crowd):
+            return _round(self._case, self._server, self._load, self._batches, self._size, seconds)
 
 
 def _round(
     case: Case,
     server: Server,
-    load: Load,
+    load: Load | BlockedLoad,
     batches: list[list[bytes]],
     size: int,
     seconds: float,
@@ -139,8 +250,10 @@ def _round(
             lines=case.reply_lines is not None,
             seconds=seconds if case.span is None else None,
         )
-        cpu_ns += server.cpu_ns() - cpu
         wall_ns += time.monotonic_ns() - wall
+        if case.readers is not None:
+            server.settle()  # the last requests by which readers block again are part of it
+        cpu_ns += server.cpu_ns() - cpu
         waited_ns += server.waited_ns() - waited
         load_waited_ns += waited_ns_of(os.getpid()) - load_waited
         requests += answered * case.pipeline

@@ -30,6 +30,8 @@ _POLL_S = 0.002
 _BUILD_DETAILS = ("sha=", "bits=", "build=")  # of redis-server --version
 _CPUCLOCK_SCHED = 2  # Linux: the low bits of a clock ID that ask for user + system nanoseconds
 
+HEADWATER, REDIS = "headwater", "redis"  # kinds of servers
+
 IN_MEMORY = ("--save", "", "--appendonly", "no")
 
 
@@ -51,6 +53,7 @@ class Launch:
     command: tuple[str, ...]
     version_command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    kind: str = REDIS
 
     def version(self) -> str:
         """What the program says of its version (for Headwater: and of its mode).
@@ -82,7 +85,7 @@ def headwater(environment: Mapping[str, str], arguments: Sequence[str] = ()) -> 
     """The Headwater that this interpreter imports."""
     program = (sys.executable, "-m", "headwater")
     command = (*program, "serve", *arguments)
-    return Launch("headwater", command, (*program, "--version"), environment)
+    return Launch("headwater", command, (*program, "--version"), environment, HEADWATER)
 
 
 def _bundled_redis() -> str | None:

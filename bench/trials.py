@@ -1,92 +1,23 @@
-"""Trials: what is measured otherwise than as a closed loop of equal requests.
+"""The trials, as data: one row of TRIALS for each; its figures are rows of the report.
 
-A trial yields figures: seconds, milliseconds, megabytes of both servers, once a round. The report
-shows medians and their ratio.
+To add a trial: write a function that takes the servers and a Plan and returns figures, each with
+the goal it has (a ratio to redis-server's, a value, or both), in a module that says what is
+measured and how; then add a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from statistics import median
+from bench import deleting, memory, reading, recovery, saving, starting
+from bench.cases import LATENCY, MEMORY
+from bench.figures import Trial
 
-from bench.run import CaseError, blaming
-from bench.servers import Launch, Server, ServerError
-from bench.wire import Control, ReplyError, Word
-
-
-@dataclass(slots=True)
-class Figure:
-    """One line of the report: a value for each round and server; lower is better."""
-
-    title: str
-    unit: str
-    goal: float | None = None  # ratio to redis-server's to reach
-    samples: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, label: str, value: float) -> None:
-        self.samples.setdefault(label, []).append(value)
-
-    def median(self, label: str) -> float:
-        return median(self.samples[label])
-
-    def ratios(self, label: str, reference: str) -> list[float]:
-        """Round by round relative to the reference: their spread is the noise."""
-        pairs = zip(self.samples[label], self.samples[reference], strict=True)
-        return [mine / other for mine, other in pairs]
-
-
-Measure = Callable[[tuple[Launch, ...], int, int, float], list[Figure]]
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """`measure` takes the servers, their core, rounds and the seconds of a round."""
-
-    name: str  # what --case matches
-    measure: Measure
-
-
-@dataclass(slots=True)
-class TrialOutcome:
-    """The figures of one trial; or the reason why there are none."""
-
-    trial: Trial
-    figures: list[Figure] = field(default_factory=list)
-    failure: str | None = None
-
-
-def run_trial(
-    trial: Trial, launches: tuple[Launch, ...], core: int, rounds: int, seconds: float
-) -> TrialOutcome:
-    """Measure; what goes wrong is told in the outcome."""
-    outcome = TrialOutcome(trial)
-    try:
-        outcome.figures = trial.measure(launches, core, rounds, seconds)
-    except (CaseError, ServerError, ReplyError, OSError) as error:
-        outcome.failure = str(error)
-    return outcome
-
-
-def turns(launches: tuple[Launch, ...], rounds: int) -> list[Launch]:
-    """The servers of all rounds one after the other: A B, B A, A B, ..."""
-    return [
-        launch
-        for number in range(rounds)
-        for launch in (launches if number % 2 == 0 else reversed(launches))
-    ]
-
-
-def checked(server: Server, *words: Word) -> None:
-    """Send a request that must not fail."""
-    with blaming(server):
-        server.control.call(*words)
-
-
-def info(control: Control, section: str) -> dict[str, str]:
-    """The fields of a section of INFO."""
-    text = control.call("INFO", section)
-    if not isinstance(text, bytes):
-        raise ReplyError(f"INFO {section} answered {text!r}")
-    pairs = (line.partition(":") for line in text.decode().splitlines())
-    return {name: value for name, separator, value in pairs if separator}
+TRIALS: tuple[Trial, ...] = (
+    Trial("memory of orders", memory.orders, MEMORY, rounds=1),
+    Trial("memory of small streams", memory.small_streams, MEMORY, rounds=1),
+    Trial("memory while a slow reader reads", reading.slow_reader, MEMORY, rounds=2),
+    Trial("start of an empty server", starting.measure, LATENCY),
+    Trial("XADD while another reads", reading.range_reader, LATENCY, rounds=3),
+    Trial("XADD while a stream is deleted", deleting.measure, LATENCY, rounds=2),
+    Trial("recovery", recovery.measure, rounds=3),
+    Trial("BGSAVE", saving.measure, LATENCY, rounds=3),
+)

@@ -14,6 +14,7 @@ Words = tuple[Word, ...]
 Value = bytes | int | list["Value"] | None
 
 REPLY_TIMEOUT_S = 30.0
+_CHUNK_BYTES = 1 << 16
 _END = b"bench: end of the replies"
 _END_REPLY = b"$%d\r\n%s\r\n" % (len(_END), _END)
 
@@ -59,6 +60,20 @@ class Control:
             self._read()
         return b"".join(self._seen)
 
+    def size(self, *words: Word) -> int:
+        """Send one request and return the bytes of its reply, which is not parsed."""
+        self._socket.sendall(encode(words) + encode((b"ECHO", _END)))
+        size, tail = 0, b""
+        while not tail.endswith(_END_REPLY):
+            chunk = self._file.read1(_CHUNK_BYTES)
+            if not chunk:
+                raise ConnectionError("the server closed the connection")
+            if not size and chunk.startswith(b"-"):
+                raise ReplyError(chunk[1:].split(b"\r\n", 1)[0].decode(errors="replace"))
+            size += len(chunk)
+            tail = (tail + chunk)[-len(_END_REPLY) :]
+        return size - len(_END_REPLY)
+
     def stream(self, payloads: Iterable[bytes]) -> None:
         """Send payloads one by one and throw their replies away.
 
@@ -70,7 +85,7 @@ class Control:
             self._socket.sendall(payload + echo)
             tail = b""
             while not tail.endswith(_END_REPLY):
-                chunk = self._file.read1(1 << 16)
+                chunk = self._file.read1(_CHUNK_BYTES)
                 if not chunk:
                     raise ConnectionError("the server closed the connection")
                 tail = (tail + chunk)[-len(_END_REPLY) :]
@@ -97,3 +112,12 @@ class Control:
         if kind == b"*":
             return [self._read() for _ in range(length)]
         raise ConnectionError(f"not a RESP2 reply: {line[:40]!r}")
+
+
+def info(control: Control, section: str) -> dict[str, str]:
+    """The fields of a section of INFO."""
+    text = control.call("INFO", section)
+    if not isinstance(text, bytes):
+        raise ReplyError(f"INFO {section} answered {text!r}")
+    pairs = (line.partition(":") for line in text.decode().splitlines())
+    return {name: value for name, separator, value in pairs if separator}

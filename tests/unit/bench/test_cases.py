@@ -7,13 +7,30 @@ from contextlib import closing
 
 import pytest
 from bench import data
-from bench.cases import CASES, CLIENTS, Case, ping, select
+from bench.cases import (
+    CASES,
+    CLIENTS,
+    CONTRASTS,
+    Case,
+    Contrast,
+    ping,
+    select,
+    select_contrasts,
+)
 from bench.load import Load
-from bench.wire import Control, Value
+from bench.servers import REDIS
+from bench.wire import Control, Value, encode
 
 by_title = pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 REPEATABLE = [case for case in CASES if case.reply_lines is None and case.span is None]
 FINITE = [case for case in CASES if case.span is not None]
+KNOWN_TO_REDIS = [row for row in CONTRASTS if REDIS in row.plain.kinds]
+
+
+@pytest.fixture(autouse=True)
+def _less_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "MILLION", 20_000)
+    monkeypatch.setattr(data, "COLD_ORDERS", 20_000)
 
 
 def size_of(case: Case, reply: bytes) -> int:
@@ -75,6 +92,39 @@ def test_a_finite_span_has_the_effect_it_is_named_for(case: Case, control: Contr
         assert summary[0] == (0 if case.name.startswith("XACK") else data.STORED_ORDERS)
 
 
+@pytest.mark.parametrize("contrast", KNOWN_TO_REDIS, ids=lambda row: row.title)
+def test_redis_accepts_both_halves_of_a_contrast(contrast: Contrast, control: Control) -> None:
+    for case in (contrast.burdened, contrast.plain):
+        case.prepare(control)
+        assert control.probe(case.batch(0, 0), case.pipeline)
+
+
+def test_a_million_pending_are_one_consumers_but_for_a_few(control: Control) -> None:
+    data.million_pending(control)
+    summary = control.call("XPENDING", data.ORDERS, data.GROUP)
+    assert isinstance(summary, list)
+    assert summary[0] == data.MILLION
+    assert summary[3] == [
+        [data.BIG_CONSUMER.encode(), str(data.MILLION - data.OWN_PENDING).encode()],
+        [data.SMALL_CONSUMER.encode(), str(data.OWN_PENDING).encode()],
+    ]
+    history = control.call(*select(("history of 10",))[0].request(0, 0))
+    entries = entries_of_stream(history)
+    assert isinstance(entries, list)
+    assert len(entries) == data.OWN_PENDING
+    empty = control.call("XPENDING", data.ORDERS, data.IDLE_GROUP)
+    assert isinstance(empty, list)
+    assert empty[0] == 0
+
+
+def test_stored_orders_are_the_ones_that_are_named() -> None:
+    count = 30_000
+    wanted = b"".join(
+        encode(("XADD", data.ORDERS, data.order_id(n), *data.fields(n))) for n in range(count)
+    )
+    assert b"".join(data.fill_payloads(count)) == wanted
+
+
 def test_clients_share_the_requests_of_a_span_without_overlap() -> None:
     case = next(case for case in CASES if case.title == "XACK of 100")
     seen = [
@@ -100,11 +150,12 @@ def test_a_span_that_clients_cannot_share_equally_is_refused() -> None:
 
 
 def test_cases_are_told_apart_and_found_by_title() -> None:
-    titles = [case.title for case in CASES]
+    titles = [row.title for rows in (CASES, CONTRASTS) for row in rows]
     assert len(titles) == len(set(titles))
     assert [case.title for case in select(("xread count",))] == [
         "XREAD COUNT 100",
         "XREAD COUNT 1000",
     ]
     assert select(()) == CASES
+    assert select_contrasts(("scale",)) == CONTRASTS
     assert select(("no such case",)) == ()
