@@ -9,7 +9,8 @@ from setuptools.command.build_ext import build_ext
 
 COMPILED = (
     "clock", "glob", "raw", "value",
-    "commands.claims", "commands.connection", "commands.dispatch", "commands.groups",
+    "commands.blocking", "commands.claims", "commands.connection", "commands.dispatch",
+    "commands.groups",
     "commands.reading", "commands.session", "commands.state", "commands.stream_options",
     "commands.streams", "commands.table",
     "journal.batches", "journal.format", "journal.reader", "journal.recorder",
@@ -20,10 +21,10 @@ COMPILED = (
     "rdb.output", "rdb.skipping", "rdb.source", "rdb.stream_decoder", "rdb.stream_encoder",
     "resp.parser", "resp.reply", "resp.request",
     "server.connection", "server.gate", "server.poller",
-    "streams.block", "streams.delivery", "streams.group", "streams.handles", "streams.idmp",
-    "streams.ids",
-    "streams.lag", "streams.listpack", "streams.pending", "streams.range", "streams.records",
-    "streams.references", "streams.stream", "streams.trim",
+    "streams.block", "streams.codec", "streams.delivery", "streams.group", "streams.handles",
+    "streams.idmp", "streams.ids", "streams.lag", "streams.listpack", "streams.packing",
+    "streams.pending", "streams.range", "streams.records", "streams.references", "streams.stream",
+    "streams.trim",
 )  # fmt: skip
 DIRECTIVES = {
     "language_level": 3,
@@ -32,7 +33,10 @@ DIRECTIVES = {
     "wraparound": False,
     "cdivision": True,
     "initializedcheck": False,
+    "auto_pickle": False,  # nothing is pickled, and the code for it is half of a module
 }
+SHARED = "headwater._shared"
+"""Made by Cython: what it would put into each module that has to do with memoryviews, 80 KB."""
 MODE = os.environ.get("HEADWATER_EXT") or "auto"
 ONLY = os.environ.get("HEADWATER_ONLY")  # module names, comma separated, for quick experiments
 ANNOTATE = bool(os.environ.get("HEADWATER_ANNOTATE"))  # HTML that shows which lines cost Python
@@ -68,6 +72,7 @@ def extensions():
         base = Path("src/headwater", *name.split("."))
         source = base.with_suffix(".pyx" if base.with_suffix(".pyx").exists() else ".py")
         listed.append(Extension(f"headwater.{name}", [str(source)], extra_compile_args=flags))
+    listed.append(Extension(SHARED, ["src/headwater/_shared.c"], extra_compile_args=flags))
     folder = Path("build/annotated" if ANNOTATE else "build/cython")
     # What was made with other directives is not up to date.
     older = [c for c in folder.rglob("*.c") if c.stat().st_mtime < os.stat("setup.py").st_mtime]
@@ -77,6 +82,7 @@ def extensions():
         return cythonize(
             listed,
             compiler_directives=DIRECTIVES,
+            shared_utility_qualified_name=SHARED,
             nthreads=CPUS,
             build_dir=str(folder),
             annotate=ANNOTATE,
@@ -94,7 +100,7 @@ def drop_stale():
         inside = Path(*path.parts[2:])
         if path.suffix == ".so":
             name = inside.name.partition(".")[0]
-            wanted = ".".join([*inside.parts[1:-1], name]) in COMPILED
+            wanted = ".".join([*inside.parts[1:-1], name]) in (*COMPILED, "_shared")
         else:
             wanted = Path("src", inside).exists()
         if not wanted:

@@ -1,8 +1,8 @@
 """The engine: keyspace, commands, settings and persistence put together, without sockets.
 
 Whoever drives it (the server, an embedding program) gives it sessions, calls `run_due` when
-`next_ms` says so, and `tick` ten times a second. It lives in memory until `persistence` is
-opened.
+`next_ms` says so, and `tick` ten times a second; while that has more to do, `clean` in between. It
+lives in memory until `persistence` is opened.
 """
 
 from __future__ import annotations
@@ -17,17 +17,28 @@ from headwater.commands.table import CommandTable
 from headwater.config import Config
 from headwater.journal.disk import Disk
 from headwater.keyspace.database import Keyspace
+from headwater.keyspace.packer import Packer
 from headwater.keyspace.waiters import Waiters
 from headwater.persistence.persistence import Persistence
 from headwater.raw import monotonic_us
 
-EXPIRE_AT_ONCE = 1000
-"""Keys expired before other work gets its turn."""
+EXPIRE_AT_ONCE, EXPIRE_AT_ONCE_BUSY = 1000, 200
+"""Keys expired before other work gets its turn; the second while clients send requests."""
 
-FREE_AT_ONCE = 64
-FREE_US = 1000
+QUIET_US = 5000
+"""So long without a request, and clients are not busy."""
+
+FREE_AT_ONCE = 32
+FREE_US, FREE_BUSY_US = 1000, 100
 """What was dropped is freed in portions of so many units for so long, before other work gets its
-turn. A portion takes 10 to 500 us: that depends on how dear it is to give memory back."""
+turn; the second while clients send requests, so it is what each of them may wait longer. A
+portion takes 10 to 100 us: that depends on how dear it is to give memory back."""
+
+CLEAN_SHARE = 3
+CLEAN_LONGEST_US = 10_000
+"""Where the others take long between two turns, expiring and freeing may each take longer too:
+one part in so many of their time, but no longer than this. So what clients do with many requests
+in a pipeline, be it keys that expire soon, cannot outrun it."""
 
 
 class Engine:
@@ -55,6 +66,11 @@ class Engine:
         )
         self.persistence = Persistence(self.state, config, disk)
         self.state.persistence = self.persistence
+        self.packer = Packer(self.keyspace, lambda: self.state.commands_processed)
+        self.state.packer = self.packer
+        self._commands_then = 0  # commands_processed, when last something was cleaned
+        self._quiet_us = 0  # from then on clients do not count as busy
+        self._cleaned_us = 0  # when cleaning stopped although there was more to do; 0: it did not
         self._apply_settings()
         config.on_change(_SETTINGS, self._apply_settings)
 
@@ -68,6 +84,7 @@ class Engine:
         state.idmp_maxsize = config.get_int("stream-idmp-maxsize")
         state.slow_us = config.get_int("slowlog-log-slower-than")
         state.latency_threshold_ms = config.get_int("latency-monitor-threshold")
+        self.packer.set_depth(config.get_int("stream-compress-depth"))
         self.slowlog.max_length = config.get_int("slowlog-max-len")
 
     def next_ms(self) -> int:
@@ -86,22 +103,48 @@ class Engine:
         While data is loaded nothing expires: keys that did are deleted by the journal's records.
         """
         self.clock.refresh()
-        keyspace = self.keyspace
-        more = False
         if self.state.loading:
             return False
-        if keyspace.active_expiry:
-            more = keyspace.expire_due(EXPIRE_AT_ONCE)
-            self.state.recorder.seal()
-        if keyspace.graveyard:
-            more = self._free() or more
-        if keyspace.ready:
-            serve_ready(self.state)
+        more = self._clean()
         self.persistence.tick()
+        self.packer.tick()
         return more
 
-    def _free(self) -> bool:
-        until_us = monotonic_us() + FREE_US
+    def clean(self) -> bool:
+        """What `tick` does of expiring and freeing, alone; to be called again while it is True."""
+        self.clock.refresh()
+        return not self.state.loading and self._clean()
+
+    def _clean(self) -> bool:
+        keyspace = self.keyspace
+        now_us = monotonic_us()
+        if self.state.commands_processed != self._commands_then:
+            self._commands_then = self.state.commands_processed
+            self._quiet_us = now_us + QUIET_US
+        busy = now_us < self._quiet_us
+        earned_us = 0
+        if self._cleaned_us:
+            earned_us = min((now_us - self._cleaned_us) // CLEAN_SHARE, CLEAN_LONGEST_US)
+        more = False
+        if keyspace.active_expiry:
+            more = self._expire(EXPIRE_AT_ONCE_BUSY if busy else EXPIRE_AT_ONCE, earned_us)
+            self.state.recorder.seal()
+        if keyspace.graveyard:
+            more = self._free(max(FREE_BUSY_US if busy else FREE_US, earned_us)) or more
+        if keyspace.ready:
+            serve_ready(self.state)
+        self._cleaned_us = monotonic_us() if more else 0
+        return more
+
+    def _expire(self, at_once: int, budget_us: int) -> bool:
+        until_us = monotonic_us() + budget_us
+        while self.keyspace.expire_due(at_once):
+            if monotonic_us() >= until_us:
+                return True
+        return False
+
+    def _free(self, budget_us: int) -> bool:
+        until_us = monotonic_us() + budget_us
         while self.keyspace.free_some(FREE_AT_ONCE):
             if monotonic_us() >= until_us:
                 return True
@@ -112,6 +155,7 @@ _SETTINGS = (
     "requirepass",
     "stream-node-max-entries",
     "stream-node-max-bytes",
+    "stream-compress-depth",
     "stream-idmp-duration",
     "stream-idmp-maxsize",
     "slowlog-log-slower-than",

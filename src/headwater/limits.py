@@ -24,8 +24,8 @@ REPLY_REFERENCE_BYTES = 32 * 1024
 PENDING_MIN_BYTES = 16 * 1024
 """First size of a connection's own input buffer, for what could not be executed at once."""
 
-SEND_PIECE_BYTES = 128 * 1024
-"""How much of a big reply is copied to the transport at a time."""
+SEND_PIECE_BYTES = 64 * 1024
+"""How much of a big reply is sent before other clients have their turn."""
 
 TRANSPORT_HIGH_BYTES = 256 * 1024
 TRANSPORT_LOW_BYTES = 64 * 1024
@@ -42,3 +42,6 @@ JOURNAL_RESERVE_BYTES = 16 * 1024 * 1024
 JOURNAL_MARGIN_BYTES = 1024 * 1024
 """The journal has disk space of the first size reserved ahead of it, where the file system can;
 commands that change something are refused while less than the second is left."""
+
+UNPACKED_COPIES_BYTES = 16 * 1024 * 1024
+"""Copies of compressed blocks that readers had unpacked, at most: a cache of work done."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import time
 import zlib
 
@@ -38,6 +39,11 @@ def move(buf: bytearray, dst_pos: int, src_pos: int, n: int) -> None:
 def equal(a: bytearray, a_pos: int, b: bytearray, b_pos: int, n: int) -> bool:
     """Tell whether two spans of `n` bytes hold the same bytes."""
     return a[a_pos : a_pos + n] == b[b_pos : b_pos + n]
+
+
+def equal_bytes(a: bytearray, a_pos: int, b: bytes) -> bool:
+    """Tell whether the bytes from `a_pos` on begin with `b`; there are at least as many."""
+    return a[a_pos : a_pos + len(b)] == b
 
 
 def cut(buf: bytearray, pos: int, n: int) -> bytes:
@@ -136,6 +142,18 @@ def unix_us() -> int:
     return time.time_ns() // 1000
 
 
+def poll_events(epoll: select.epoll, descriptor: int, events: bytearray, max_events: int) -> int:
+    """Write what an epoll has to tell at once: for each event u32 descriptor, u32 kind; how many.
+
+    `descriptor` is the epoll's own. An interrupted call tells of none.
+    """
+    found = epoll.poll(0, max_events)
+    for i, (ready, event) in enumerate(found):
+        put_u32(events, 8 * i, ready)
+        put_u32(events, 8 * i + 4, event)
+    return len(found)
+
+
 def receive(descriptor: int, buf: bytearray, size: int) -> int:
     """Read what a non-blocking socket has into the first `size` bytes of `buf`.
 
@@ -155,9 +173,9 @@ def transmit(descriptor: int, buf: bytearray, n: int) -> int:
     return _write(descriptor, memoryview(buf)[:n])
 
 
-def transmit_bytes(descriptor: int, data: bytes, pos: int) -> int:
-    """Give `data` from `pos` on to a non-blocking socket; returns as `transmit`."""
-    return _write(descriptor, memoryview(data)[pos:])
+def transmit_bytes(descriptor: int, data: bytes, pos: int, n: int) -> int:
+    """Give up to `n` bytes of `data` from `pos` on to a non-blocking socket; as `transmit`."""
+    return _write(descriptor, memoryview(data)[pos : pos + n])
 
 
 def _write(descriptor: int, data: memoryview) -> int:

@@ -1,10 +1,11 @@
-"""Byte primitives, compiled. raw.py has the same functions and says what each does."""
+"""Byte primitives, compiled. raw.py has the same functions and says what each does.
 
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.errno cimport errno
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memchr, memcmp, memcpy, memmove
+The smallest ones stand in raw.pxd.
+"""
+
+import os
+
+from libc.errno cimport EINTR, errno
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -12,112 +13,33 @@ cdef extern from "<sys/socket.h>" nogil:
     Py_ssize_t send(int descriptor, const void *buf, size_t size, int flags)
     int MSG_NOSIGNAL
 
+cdef extern from *:
+    """
+    #ifdef __linux__
+    #include <sys/epoll.h>
+    #define HEADWATER_EVENTS 1024
 
-cpdef bytearray alloc(Py_ssize_t n):
-    return PyByteArray_FromStringAndSize(NULL, n)
-
-
-cpdef void copy(bytearray dst, Py_ssize_t dst_pos, bytearray src, Py_ssize_t src_pos, Py_ssize_t n) noexcept:
-    memcpy(PyByteArray_AS_STRING(dst) + dst_pos, PyByteArray_AS_STRING(src) + src_pos, n)
-
-
-cpdef Py_ssize_t copy_bytes(bytearray dst, Py_ssize_t dst_pos, bytes src) noexcept:
-    memcpy(PyByteArray_AS_STRING(dst) + dst_pos, PyBytes_AS_STRING(src), PyBytes_GET_SIZE(src))
-    return dst_pos + PyBytes_GET_SIZE(src)
-
-
-cpdef void move(bytearray buf, Py_ssize_t dst_pos, Py_ssize_t src_pos, Py_ssize_t n) noexcept:
-    cdef char *base = PyByteArray_AS_STRING(buf)
-    memmove(base + dst_pos, base + src_pos, n)
-
-
-cpdef bint equal(bytearray a, Py_ssize_t a_pos, bytearray b, Py_ssize_t b_pos, Py_ssize_t n) noexcept:
-    return memcmp(PyByteArray_AS_STRING(a) + a_pos, PyByteArray_AS_STRING(b) + b_pos, n) == 0
-
-
-cpdef bytes cut(bytearray buf, Py_ssize_t pos, Py_ssize_t n):
-    return PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buf) + pos, n)
-
-
-cpdef unsigned short get_u16(bytearray buf, Py_ssize_t pos) noexcept:
-    cdef uint16_t value
-    memcpy(&value, PyByteArray_AS_STRING(buf) + pos, 2)
-    return value
-
-
-cpdef unsigned int get_u32(bytearray buf, Py_ssize_t pos) noexcept:
-    cdef uint32_t value
-    memcpy(&value, PyByteArray_AS_STRING(buf) + pos, 4)
-    return value
-
-
-cpdef unsigned long long get_u64(bytearray buf, Py_ssize_t pos) noexcept:
-    cdef uint64_t value
-    memcpy(&value, PyByteArray_AS_STRING(buf) + pos, 8)
-    return value
-
-
-cpdef long long get_i64(bytearray buf, Py_ssize_t pos) noexcept:
-    cdef int64_t value
-    memcpy(&value, PyByteArray_AS_STRING(buf) + pos, 8)
-    return value
-
-
-cpdef void put_u16(bytearray buf, Py_ssize_t pos, unsigned short value) noexcept:
-    cdef uint16_t v = value
-    memcpy(PyByteArray_AS_STRING(buf) + pos, &v, 2)
-
-
-cpdef void put_u32(bytearray buf, Py_ssize_t pos, unsigned int value) noexcept:
-    cdef uint32_t v = value
-    memcpy(PyByteArray_AS_STRING(buf) + pos, &v, 4)
-
-
-cpdef void put_u64(bytearray buf, Py_ssize_t pos, unsigned long long value) noexcept:
-    cdef uint64_t v = value
-    memcpy(PyByteArray_AS_STRING(buf) + pos, &v, 8)
-
-
-cpdef void put_i64(bytearray buf, Py_ssize_t pos, long long value) noexcept:
-    cdef int64_t v = value
-    memcpy(PyByteArray_AS_STRING(buf) + pos, &v, 8)
-
-
-cpdef Py_ssize_t find_byte(bytearray buf, unsigned char byte, Py_ssize_t start, Py_ssize_t end) noexcept:
-    cdef char *base = PyByteArray_AS_STRING(buf)
-    if end <= start:
-        return -1
-    cdef char *hit = <char *>memchr(base + start, byte, end - start)
-    return hit - base if hit != NULL else -1
-
-
-cpdef int decimal_length(unsigned long long value) noexcept:
-    cdef int n = 1
-    while value >= 10000:
-        value //= 10000
-        n += 4
-    if value >= 1000:
-        return n + 3
-    if value >= 100:
-        return n + 2
-    if value >= 10:
-        return n + 1
-    return n
-
-
-cpdef Py_ssize_t put_decimal(bytearray buf, Py_ssize_t pos, unsigned long long value) noexcept:
-    cdef char *out = PyByteArray_AS_STRING(buf) + pos
-    cdef int n = decimal_length(value)
-    cdef int i = n
-    while i > 0:
-        i -= 1
-        out[i] = 48 + <char>(value % 10)
-        value //= 10
-    return pos + n
+    static Py_ssize_t headwater_poll(int descriptor, char *out, Py_ssize_t max) {
+        struct epoll_event found[HEADWATER_EVENTS];
+        int i, n = epoll_wait(descriptor, found, max < HEADWATER_EVENTS ? max : HEADWATER_EVENTS, 0);
+        for (i = 0; i < n; i++) {
+            memcpy(out + 8 * i, &found[i].data.fd, 4);
+            memcpy(out + 8 * i + 4, &found[i].events, 4);
+        }
+        return n;
+    }
+    #else
+    static Py_ssize_t headwater_poll(int descriptor, char *out, Py_ssize_t max) {
+        errno = ENOSYS;
+        return -1;
+    }
+    #endif
+    """
+    Py_ssize_t headwater_poll(int descriptor, char *out, Py_ssize_t max) noexcept
 
 
 cpdef (bint, long long) parse_int(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept:
-    cdef const unsigned char *p = <const unsigned char *>PyByteArray_AS_STRING(buf) + pos
+    cdef const unsigned char *p = <const unsigned char *>start_of(buf) + pos
     cdef bint negative = False
     cdef uint64_t value = 0
     cdef Py_ssize_t i = 0
@@ -149,7 +71,7 @@ cpdef (bint, long long) parse_int(bytearray buf, Py_ssize_t pos, Py_ssize_t n) n
 
 
 cpdef (bint, unsigned long long) parse_u64(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept:
-    cdef const unsigned char *p = <const unsigned char *>PyByteArray_AS_STRING(buf) + pos
+    cdef const unsigned char *p = <const unsigned char *>start_of(buf) + pos
     cdef uint64_t value = 0
     cdef Py_ssize_t i
     cdef unsigned char c
@@ -188,7 +110,7 @@ _fill_tables()
 
 
 cpdef unsigned int crc32(bytearray buf, Py_ssize_t pos, Py_ssize_t n, unsigned int start) noexcept:
-    cdef const unsigned char *p = <const unsigned char *>PyByteArray_AS_STRING(buf) + pos
+    cdef const unsigned char *p = <const unsigned char *>start_of(buf) + pos
     cdef uint32_t value = ~start
     cdef uint32_t low, high
     while n >= 8:
@@ -224,18 +146,30 @@ cpdef long long unix_us() noexcept:
 
 # The sockets do not block, so the interpreter lock is kept: giving it away costs more.
 
+cpdef Py_ssize_t poll_events(
+    epoll, int descriptor, bytearray events, Py_ssize_t max_events
+) except -1:
+    cdef Py_ssize_t n = headwater_poll(descriptor, start_of(events), max_events)
+    if n < 0:
+        if errno != EINTR:
+            raise OSError(errno, os.strerror(errno))
+        return 0
+    return n
+
+
 cpdef Py_ssize_t receive(int descriptor, bytearray buf, Py_ssize_t size) noexcept:
-    cdef Py_ssize_t n = recv(descriptor, PyByteArray_AS_STRING(buf), size, 0)
+    cdef Py_ssize_t n = recv(descriptor, start_of(buf), size, 0)
     return n if n >= 0 else -errno
 
 
 cpdef Py_ssize_t transmit(int descriptor, bytearray buf, Py_ssize_t n) noexcept:
-    cdef Py_ssize_t sent = send(descriptor, PyByteArray_AS_STRING(buf), n, MSG_NOSIGNAL)
+    cdef Py_ssize_t sent = send(descriptor, start_of(buf), n, MSG_NOSIGNAL)
     return sent if sent >= 0 else -errno
 
 
-cpdef Py_ssize_t transmit_bytes(int descriptor, bytes data, Py_ssize_t pos) noexcept:
+cpdef Py_ssize_t transmit_bytes(int descriptor, bytes data, Py_ssize_t pos, Py_ssize_t n) noexcept:
+    cdef Py_ssize_t left = PyBytes_GET_SIZE(data) - pos
     cdef Py_ssize_t sent = send(
-        descriptor, PyBytes_AS_STRING(data) + pos, PyBytes_GET_SIZE(data) - pos, MSG_NOSIGNAL
+        descriptor, PyBytes_AS_STRING(data) + pos, n if n < left else left, MSG_NOSIGNAL
     )
     return sent if sent >= 0 else -errno

@@ -101,6 +101,13 @@ class GroupMachine(ParityMachine):
     def trim(self, key: str, length: int, option: list[str]) -> None:
         self.same("XTRIM", key, "MAXLEN", length, *option)
 
+    @rule(key=keys, number=st.integers(0, 40), emptied=st.booleans())
+    def set_last_id(self, key: str, number: int, emptied: bool) -> None:
+        """The last-generated ID of a stream without entries may go back: IDs come again."""
+        if emptied:
+            self.same("XTRIM", key, "MAXLEN", 0)
+        self.same("XSETID", key, f"{number}-0")
+
     @rule(
         key=keys,
         group=groups,

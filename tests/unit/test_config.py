@@ -466,7 +466,7 @@ def test_names_kinds_and_defaults_are_those_of_redis(
     start_reference: Callable[..., Server],
 ) -> None:
     ours_alone = {b"stream-idmp-duration", b"stream-idmp-maxsize"}  # newer than some servers
-    ours_alone.add(b"rdb-skip-unknown-types")
+    ours_alone |= {b"rdb-skip-unknown-types", b"stream-compress-depth"}
     chosen = {b"port", b"dir", b"bind", b"logfile", b"enable-debug-command"}
     chosen |= {b"appendonly", b"save"}  # the journal is on, and needs no snapshots beside it
     theirs = pairs_of(start_reference().connect().call("CONFIG", "GET", "*"))

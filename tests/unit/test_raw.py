@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import select
 import socket
 import zlib
+from contextlib import ExitStack
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -213,9 +215,10 @@ def test_sockets(body: Any) -> None:
         assert body.receive(descriptor, buf, 4) == 3
         assert buf == b"def."
         assert body.transmit(descriptor, buf, 2) == 2
-        assert body.transmit_bytes(descriptor, b"12345", 3) == 2
-        assert body.transmit_bytes(descriptor, b"12345", 5) == 0
-        assert far.recv(100) == b"de45"
+        assert body.transmit_bytes(descriptor, b"12345", 3, 9) == 2
+        assert body.transmit_bytes(descriptor, b"12345", 1, 3) == 3
+        assert body.transmit_bytes(descriptor, b"12345", 5, 9) == 0
+        assert far.recv(100) == b"de45234"
         while (sent := body.transmit(descriptor, bytearray(1 << 20), 1 << 20)) > 0:
             assert sent <= 1 << 20
         assert sent == -errno.EAGAIN
@@ -224,7 +227,7 @@ def test_sockets(body: Any) -> None:
         while (n := body.receive(descriptor, buf, 4)) > 0:
             pass
         assert n in (0, -errno.ECONNRESET)
-        assert body.transmit_bytes(descriptor, b"late", 0) == -errno.EPIPE
+        assert body.transmit_bytes(descriptor, b"late", 0, 4) == -errno.EPIPE
     assert body.receive(descriptor, buf, 4) == -errno.EBADF
 
 
@@ -237,3 +240,35 @@ def test_the_clock_does_not_go_back() -> None:
     assert first <= last
     unix = [body.unix_us() for body in (*BODIES, *BODIES)]
     assert min(unix) > 1_600_000_000_000_000
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40), st.binary(max_size=12))
+def test_equal_bytes(before: bytes, after: bytes, other: bytes) -> None:
+    buf = bytearray(before + other + after)
+    assert call("equal_bytes", buf, len(before), other) is True
+    same = len(other)
+    assert call("equal_bytes", buf, 0, other) == (bytes(buf[:same]) == other)
+
+
+@pytest.mark.parametrize("body", BODIES, ids=["interpreted", "compiled"][: len(BODIES)])
+def test_poll_events_tells_who_is_ready(body: Any) -> None:
+    pairs = [socket.socketpair() for _ in range(3)]
+    with select.epoll() as epoll, ExitStack() as stack:
+        for pair in pairs:
+            for end in pair:
+                stack.enter_context(end)
+            epoll.register(pair[0].fileno(), select.EPOLLIN)
+        events = bytearray(8 * 16)
+
+        def told(most: int) -> dict[int, int]:
+            n = body.poll_events(epoll, epoll.fileno(), events, most)
+            return {body.get_u32(events, 8 * i): body.get_u32(events, 8 * i + 4) for i in range(n)}
+
+        assert told(16) == {}
+        pairs[0][1].send(b"x")
+        pairs[2][1].close()
+        hung_up = select.EPOLLIN | select.EPOLLHUP
+        assert told(16) == {pairs[0][0].fileno(): select.EPOLLIN, pairs[2][0].fileno(): hung_up}
+        assert len(told(1)) == 1
+    with pytest.raises(OSError if body.__file__.endswith("so") else ValueError):
+        body.poll_events(epoll, -1, events, 1)

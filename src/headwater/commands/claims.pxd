@@ -1,6 +1,6 @@
 cimport cython
 
-from headwater.commands.groups cimport group_to_write, interval_start
+from headwater.commands.groups cimport group_to_claim, interval_start
 from headwater.commands.session cimport Session
 from headwater.journal.recorder cimport Recorder
 from headwater.raw cimport parse_int
@@ -13,6 +13,7 @@ from headwater.streams.pending cimport PendingEntries
 from headwater.streams.records cimport Records
 from headwater.streams.stream cimport Stream
 
+cdef u64 MAX
 cdef long long ATTEMPTS_PER_CLAIM
 cdef long long DEFAULT_COUNT
 cdef long long MAX_COUNT
@@ -90,6 +91,10 @@ cdef class Scan:
     cdef readonly list deleted      # (ms, seq)
 
     @cython.locals(
+        group=Group,
+        known=bint,
+        from_ms=u64,
+        from_seq=u64,
         pending=PendingEntries,
         attempts="long long",
         until_ms="long long",
@@ -108,5 +113,20 @@ cdef class Scan:
         long long count,
         bint just_id,
     )
+    @cython.locals(group=Group)
+    cpdef bint _is_known(self) except -1
+    @cython.locals(
+        group=Group,
+        pending=PendingEntries,
+        records=Records,
+        stream=Stream,
+        first_ms=u64,
+        first_seq=u64,
+        handle="unsigned int",
+        passed=Py_ssize_t,
+    )
+    cpdef long long _skip(self, long long attempts, long long until_ms) except -1
+    @cython.locals(group=Group, end_ms=u64, end_seq=u64)
+    cpdef object _note_intact(self, bint known, u64 from_ms, u64 from_seq)
     @cython.locals(batch=list)
     cpdef object _point_at_next(self, bint more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headwater import errors
 from headwater.commands.blocking import pending_changed
-from headwater.commands.groups import group_to_write, interval_start
+from headwater.commands.groups import group_to_claim, interval_start
 from headwater.commands.session import Session
 from headwater.commands.table import command
 from headwater.raw import parse_int
@@ -12,7 +12,7 @@ from headwater.resp.reply import Reply
 from headwater.resp.request import Request
 from headwater.streams.delivery import EntryFinder, one_more
 from headwater.streams.group import Consumer, Group
-from headwater.streams.ids import compare, next_id, parse_span, strict_id
+from headwater.streams.ids import MAX, compare, next_id, parse_span, strict_id
 from headwater.streams.stream import Stream
 
 ATTEMPTS_PER_CLAIM = 10  # XAUTOCLAIM looks at so many pending entries for each of COUNT
@@ -123,7 +123,7 @@ def claim_argument(request: Request, i: int, option: str) -> int:
 
 def xclaim(session: Session, request: Request, reply: Reply) -> None:
     """XCLAIM key group consumer min-idle-time id [id ...] [options], as Redis 8.10."""
-    stream, group = group_to_write(session, request)
+    stream, group = group_to_claim(session, request)
     min_idle_ms = min_idle(request, 4, "XCLAIM")
     now_ms = session.state.clock.now_ms
     options = ClaimOptions(request, now_ms)
@@ -202,7 +202,7 @@ def xautoclaim(session: Session, request: Request, reply: Reply) -> None:
             i += 1
         else:
             raise errors.SYNTAX.error()
-    stream, group = group_to_write(session, request)
+    stream, group = group_to_claim(session, request)
     key = request.arg(1)
     db = session.database.index
     recorder = session.state.recorder
@@ -245,10 +245,15 @@ class Scan:
         self, consumer: Consumer, now_ms: int, min_idle_ms: int, count: int, just_id: bool
     ) -> None:
         """Claim at most `count` entries; deleted ones that are found count too."""
-        pending = self.group.pending
+        group = self.group
+        pending = group.pending
         attempts = ATTEMPTS_PER_CLAIM * count
         until_ms = now_ms - min_idle_ms
         more = True
+        known = self._is_known()
+        if known and min_idle_ms > 0 and pending.count != 0:
+            attempts -= self._skip(attempts, until_ms)
+        from_ms, from_seq = self.ms, self.seq
         while more and attempts > 0 and count > 0:
             batch = pending.handles_from(self.ms, self.seq, min(attempts, count + 16, SCAN_BATCH))
             if not batch:
@@ -277,6 +282,62 @@ class Scan:
                     consumer.active_ms = now_ms
                     count -= 1
         self._point_at_next(more)
+        self._note_intact(known, from_ms, from_seq)
+
+    def _is_known(self) -> bool:
+        """Whether this is inside of, or right behind, what is known to have its data."""
+        group = self.group
+        return (
+            group.intact_holes == self.finder.stream.holes
+            and compare(self.ms, self.seq, group.intact_ms, group.intact_seq) >= 0
+            and compare(self.ms, self.seq, group.intact_end_ms, group.intact_end_seq) <= 0
+        )
+
+    def _skip(self, attempts: int, until_ms: int) -> int:
+        """Pass over pending entries without looking at each; return how many.
+
+        None is idle enough, since the longest idle one is not, and all are known to have their
+        data, unless it went at the stream's head.
+        """
+        group = self.group
+        pending = group.pending
+        records = pending.records
+        stream = self.finder.stream
+        if records.time(pending.oldest) <= until_ms or stream.length == 0:
+            return 0
+        first_ms, first_seq = stream.first_id()
+        handle = pending.by_id.first()
+        if (
+            compare(self.ms, self.seq, first_ms, first_seq) < 0
+            and compare(records.ms(handle), records.seq(handle), first_ms, first_seq) < 0
+        ):
+            return 0
+        passed, handle = pending.by_id.skip(
+            records, self.ms, self.seq, attempts, group.intact_end_ms, group.intact_end_seq
+        )
+        if handle != 0:
+            self.ms = records.ms(handle)
+            self.seq = records.seq(handle)
+        else:
+            self.ms = MAX
+            self.seq = MAX
+        return passed
+
+    def _note_intact(self, known: bool, from_ms: int, from_seq: int) -> None:
+        """All that is pending from where the scan began to where it ended has its data.
+
+        `known`: it went on from what was known before. What becomes pending behind the last
+        one has its data, too.
+        """
+        group = self.group
+        end_ms, end_seq = self.ms, self.seq
+        if end_ms == 0 and end_seq == 0:
+            end_ms = end_seq = MAX
+        if known:
+            from_ms, from_seq = group.intact_ms, group.intact_seq
+            if compare(group.intact_end_ms, group.intact_end_seq, end_ms, end_seq) > 0:
+                end_ms, end_seq = group.intact_end_ms, group.intact_end_seq
+        group.note_intact(self.finder.stream.holes, from_ms, from_seq, end_ms, end_seq)
 
     def _point_at_next(self, more: bool) -> None:
         batch = self.group.pending.handles_from(self.ms, self.seq, 1) if more else []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headwater import errors
 from headwater.commands.authentication import DEFAULT_USER
-from headwater.commands.blocking import unblock
+from headwater.commands.blocking import end_hold, unblock
 from headwater.commands.client_line import client_line
 from headwater.commands.help import help_of
 from headwater.commands.session import REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT
@@ -290,6 +290,7 @@ def end_pause(state: ServerState) -> None:
     """End the pause; the requests that it held back are executed now."""
     state.paused = NOT_PAUSED
     state.paused_until_ms = 0
+    end_hold(state)
     postponed = state.postponed
     state.postponed = []
     for session in postponed:

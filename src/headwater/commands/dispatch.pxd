@@ -13,7 +13,7 @@ cdef int _DONE, _WAITS, _POSTPONED
 cdef int NOT_PAUSED, PAUSED_ALL
 cdef long long _CLOCK_US
 
-@cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, name=bytes, command=Command,
+@cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, command=Command,
                container=Command, refusal=bytes)
 cpdef int execute(Session session, Request request, Reply reply) except -1
 @cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, start="long long", end="long long", took="long long")

@@ -45,15 +45,14 @@ def execute(session: Session, request: Request, reply: Reply) -> int:
     """Run one request of a client and write its reply; returns DONE, WAITS or POSTPONED."""
     state = session.state
     parts, pos = reply.part_count(), reply.pos
-    name = request.arg(0)
-    command = state.table.lookup(name)
+    command = state.table.of_request(request)
     container = None
     if command is not None and command.subcommands is not None and request.argc > 1:
         container = command
         command = container.subcommand(request.arg(1))
     refusal = _refusal(session, request, command, container)
     if command is None or refusal is not None:
-        _refuse(session, name, command, reply, refusal or b"")
+        _refuse(session, request.arg(0), command, reply, refusal or b"")
     elif state.paused != NOT_PAUSED and _held_back(session, state, command):
         if not session.postponed:
             session.postponed = True
@@ -66,7 +65,8 @@ def execute(session: Session, request: Request, reply: Reply) -> int:
         session.last_command = command.name
         state.keyspace.touch = not session.no_touch
         call(session, command, request, reply)
-        state.recorder.seal()
+        if state.recorder.recording:
+            state.recorder.seal()
         if state.keyspace.ready:
             serve_ready(state)
             state.at_us = 0  # what that took is not the next command's
@@ -128,7 +128,11 @@ def _refusal(
                 request.arg(1)[:_QUOTED_ARGUMENTS_BYTES], container.name.upper()
             )
         return _unknown_command(request)
-    if not command.accepts(request.argc) or command.handler is None:
+    if (
+        request.argc < -command.arity
+        or (request.argc != command.arity and command.arity > 0)
+        or command.handler is None
+    ):
         return errors.WRONG_ARITY.text(command.name)
     if not session.authenticated and not command.flags & NO_AUTH:
         return errors.NO_AUTH.text()

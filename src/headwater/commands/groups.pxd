@@ -4,7 +4,7 @@ from headwater.commands.session cimport Session
 from headwater.commands.streams cimport IdList, stream_to_read, stream_to_write
 from headwater.journal.recorder cimport Recorder
 from headwater.keyspace.database cimport Database
-from headwater.raw cimport parse_int
+from headwater.raw cimport alloc, get_u64, parse_int, put_u64
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
 from headwater.streams.group cimport Consumer, Group
@@ -23,7 +23,27 @@ from headwater.streams.records cimport Records
 from headwater.streams.references cimport drop_references, is_acknowledged
 from headwater.streams.stream cimport Stream
 
+cdef u64 MAX, _U64
+cdef long long SCAN_BATCH
+
+@cython.locals(
+    n=Py_ssize_t,
+    i=Py_ssize_t,
+    ids=bytearray,
+    buf=bytearray,
+    pos=Py_ssize_t,
+    end=Py_ssize_t,
+    begin=Py_ssize_t,
+    ms=u64,
+    seq=u64,
+    ok=bint,
+)
+cdef bytearray ids_of(Request request, Py_ssize_t first)
 cpdef Group group_of(Stream stream, bytes name)
+@cython.locals(stream=Stream)
+cpdef Stream stream_to_claim(Database database, bytes key)
+@cython.locals(stream=Stream, group=Group)
+cpdef tuple group_to_claim(Session session, Request request)
 @cython.locals(stream=Stream, group=Group)
 cpdef tuple group_to_write(Session session, Request request)
 
@@ -38,7 +58,10 @@ cdef class GroupOptions:
     recorder=Recorder,
     key=bytes,
     group=Group,
+    pending=PendingEntries,
     acknowledged="long long",
+    ids=bytearray,
+    recording=bint,
     i=Py_ssize_t,
     ms=u64,
     seq=u64,

@@ -15,7 +15,8 @@ from headwater.commands.streams import (
     stream_to_write,
 )
 from headwater.commands.table import command
-from headwater.raw import parse_int
+from headwater.keyspace.database import Database
+from headwater.raw import alloc, get_u64, parse_int, put_u64
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
 from headwater.streams.delivery import MAX_COUNT
@@ -38,6 +39,7 @@ FEW_IDLE = 1000
 """Up to so many idle entries are sorted by XPENDING IDLE; with more, all pending are looked at."""
 
 SCAN_BATCH = 512
+_U64 = 2**64 - 1
 NOBODY_IDLE_MS = -1  # what XPENDING shows of a nacked entry
 
 command("XGROUP HELP")(help_of("XGROUP"))
@@ -50,10 +52,27 @@ def group_of(stream: Stream | None, name: bytes) -> Group | None:
     return stream.groups.get(name)
 
 
+def stream_to_claim(database: Database, key: bytes) -> Stream | None:
+    """The stream of a key whose pending entries will change: for Redis that is a read."""
+    stream = stream_to_read(database, key)
+    if stream is not None and database.cut is not None:
+        database.about_to_change(key)
+    return stream
+
+
+def group_to_claim(session: Session, request: Request) -> tuple[Stream, Group]:
+    """As `group_to_write`, looked up as `stream_to_claim` does."""
+    stream = stream_to_claim(session.database, request.name(1))
+    group = group_of(stream, request.name(2))
+    if stream is None or group is None:
+        raise errors.NO_KEY_OR_GROUP.error(request.arg(1), request.arg(2))
+    return stream, group
+
+
 def group_to_write(session: Session, request: Request) -> tuple[Stream, Group]:
     """The stream of argument 1 and its group of argument 2, or raises NO_KEY_OR_GROUP."""
-    stream = stream_to_write(session.database, request.arg(1))
-    group = group_of(stream, request.arg(2))
+    stream = stream_to_write(session.database, request.name(1))
+    group = group_of(stream, request.name(2))
     if stream is None or group is None:
         raise errors.NO_KEY_OR_GROUP.error(request.arg(1), request.arg(2))
     return stream, group
@@ -145,6 +164,7 @@ def xgroup_create(session: Session, request: Request, reply: Reply) -> None:
     if stream.groups is None:
         stream.groups = {}
     group = stream.groups[name] = Group(name, ms, seq, options.known_to(stream))
+    group.note_intact(stream.holes, 0, 0, MAX, MAX)
     database.keyspace.recorder.create_group(database.index, key, group, makes_stream)
     reply.ok()
 
@@ -211,25 +231,61 @@ def xgroup_delconsumer(session: Session, request: Request, reply: Reply) -> None
 # --- XACK, XACKDEL ---
 
 
+def ids_of(request: Request, first: int) -> bytearray:
+    """The arguments from `first` on as IDs, u64 and u64 each, or raises INVALID_ID."""
+    n = request.argc - first
+    ids = alloc(16 * n)
+    buf = request.buf
+    for i in range(n):
+        pos = request.spans[2 * (first + i)]
+        end = pos + request.spans[2 * (first + i) + 1]
+        # As they are mostly written: up to 19 digits, so that there is no overflow.
+        ms = 0
+        begin = pos
+        while pos < end and 48 <= buf[pos] <= 57:
+            ms = (ms * 10 + (buf[pos] - 48)) & _U64
+            pos += 1
+        ok = 0 < pos - begin < 20 and pos < end and buf[pos] == 45
+        pos += 1
+        seq = 0
+        begin = pos
+        while pos < end and 48 <= buf[pos] <= 57:
+            seq = (seq * 10 + (buf[pos] - 48)) & _U64
+            pos += 1
+        if not ok or pos != end or not 0 < pos - begin < 20:
+            ms, seq = strict_id(request, first + i, 0)
+        put_u64(ids, 16 * i, ms)
+        put_u64(ids, 16 * i + 8, seq)
+    return ids
+
+
 def xack(session: Session, request: Request, reply: Reply) -> None:
     """XACK key group id [id ...]: how many of them were pending."""
     database = session.database
     recorder = session.state.recorder
-    key = request.arg(1)
-    group = group_of(stream_to_write(database, key), request.arg(2))
+    key = request.name(1)
+    group = group_of(stream_to_claim(database, key), request.name(2))
     if group is None:
         reply.integer(0)
         return
-    if request.argc > 4:
-        # Nothing is acknowledged when one of the IDs is bad.
-        for i in range(3, request.argc):
-            strict_id(request, i, 0)
+    pending = group.pending
     acknowledged = 0
-    for i in range(3, request.argc):
-        ms, seq = strict_id(request, i, 0)
-        if group.pending.acknowledge(ms, seq):
+    if request.argc == 4:
+        ms, seq = strict_id(request, 3, 0)
+        if pending.acknowledge(ms, seq):
             recorder.acknowledge(database.index, key, group, ms, seq)
-            acknowledged += 1
+            acknowledged = 1
+    else:
+        # Nothing is acknowledged when one of the IDs is bad.
+        ids = ids_of(request, 3)
+        recording = recorder.recording
+        for i in range(request.argc - 3):
+            ms = get_u64(ids, 16 * i)
+            seq = get_u64(ids, 16 * i + 8)
+            if pending.acknowledge(ms, seq):
+                if recording:
+                    recorder.acknowledge(database.index, key, group, ms, seq)
+                acknowledged += 1
     database.keyspace.dirty += acknowledged
     reply.integer(acknowledged)
 
@@ -246,7 +302,7 @@ def xackdel(session: Session, request: Request, reply: Reply) -> None:
     database = session.database
     key = request.arg(1)
     ids = IdList(request, 3)
-    stream = stream_to_write(database, key)
+    stream = stream_to_claim(database, key)
     group = group_of(stream, request.arg(2))
     reply.array(ids.count)
     if stream is None or group is None:

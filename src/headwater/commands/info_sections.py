@@ -156,6 +156,7 @@ def _memory(state: ServerState) -> Fields:
     yield "mem_cluster_links", 0
     yield "mem_aof_buffer", state.recorder.gathered()
     yield "mem_allocator", "libc"
+    yield from state.packer.info()
     yield "active_defrag_running", 0
     yield "lazyfree_pending_objects", len(state.keyspace.graveyard)
     yield "lazyfreed_objects", 0

@@ -1,4 +1,5 @@
 from headwater.clock cimport Clock
+from headwater.commands.stream_options cimport StreamOptions
 from headwater.commands.table cimport CommandTable
 from headwater.journal.recorder cimport Recorder
 from headwater.keyspace.database cimport Keyspace
@@ -17,6 +18,7 @@ cdef class ServerState:
     cdef public object latency
     cdef public object server
     cdef public object persistence
+    cdef public object packer
     cdef public bint loading
     cdef public bytes write_refusal         # empty: nothing is refused
     cdef public dict clients                # id -> Session
@@ -27,6 +29,7 @@ cdef class ServerState:
     cdef public long long paused_until_ms
     cdef public list postponed              # sessions with a request that the pause holds back
     cdef public Reply wake_reply            # where the replies of woken sessions are written
+    cdef public StreamOptions stream_options   # of the XADD or XTRIM that runs
     cdef public str run_id
     cdef public long long at_us
     cdef public long long started_ms

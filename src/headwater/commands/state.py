@@ -9,6 +9,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from headwater.clock import Clock
+from headwater.commands.stream_options import StreamOptions
 from headwater.commands.table import CommandTable
 from headwater.keyspace.database import Keyspace
 from headwater.resp.reply import Reply
@@ -30,7 +31,8 @@ class ServerState:
     that each costs one reading of the clock; 0 otherwise.
     `loading`: the data set is not complete yet. `write_refusal`: the error that commands which
     change something get while the disk does not take it, else b"".
-    `persistence` saves and loads; `recorder` takes what commands did, for the journal.
+    `packer` compresses blocks of streams. `persistence` saves and loads; `recorder` takes what
+    commands did, for the journal.
     `server` is the object that owns sockets and the process (None when embedded); commands ask
     it to stop and what it listens on.
     """
@@ -55,6 +57,7 @@ class ServerState:
         "monitors",
         "node_max_bytes",
         "node_max_entries",
+        "packer",
         "password",
         "paused",
         "paused_until_ms",
@@ -68,6 +71,7 @@ class ServerState:
         "slow_us",
         "slowlog",
         "started_ms",
+        "stream_options",
         "table",
         "unexpected_errors",
         "waiters",
@@ -96,6 +100,7 @@ class ServerState:
         self.latency = latency
         self.server: Any = None
         self.persistence: Any = None
+        self.packer: Any = None
         self.loading = False
         self.write_refusal = b""
         self.at_us = 0
@@ -107,6 +112,7 @@ class ServerState:
         self.paused_until_ms = 0
         self.postponed: list[Session] = []
         self.wake_reply = Reply()
+        self.stream_options = StreamOptions()
         self.run_id = secrets.token_hex(20)
         self.started_ms = clock.now_ms
         self.node_max_entries = 100

@@ -99,7 +99,7 @@ def xsetid(session: Session, request: Request, reply: Reply) -> None:
             raise errors.XSETID_BELOW_LAST_ENTRY.error()
         if -1 < entries_added < stream.length:
             raise errors.XSETID_ENTRIES_ADDED_LOW.error()
-    stream.last_ms, stream.last_seq = ms, seq
+    stream.set_last_id(ms, seq)
     if entries_added != -1:
         set_entries_added(stream, entries_added)
     if deleted_ms != 0 or deleted_seq != 0:

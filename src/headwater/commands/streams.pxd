@@ -2,7 +2,7 @@ cimport cython
 
 from headwater.commands.session cimport Session
 from headwater.commands.state cimport ServerState
-from headwater.commands.stream_options cimport StreamOptions, ends_with_star, parse_options, star_ms
+from headwater.commands.stream_options cimport StreamOptions, ends_with_star, is_star, star_ms
 from headwater.journal.recorder cimport Recorder
 from headwater.keyspace.database cimport Database
 from headwater.raw cimport parse_int
@@ -29,8 +29,8 @@ cpdef Stream stream_to_write(Database database, bytes key)
 cpdef object xadd(Session session, Request request, Reply reply)
 @cython.locals(trimmed="long long", recorder=Recorder, drops_references=bint, ms=u64, seq=u64)
 cpdef long long trim_stream(Database database, bytes key, Stream stream, Trim trim) except? -1
-@cython.locals(total=Py_ssize_t, i=Py_ssize_t)
-cdef object _check_size(Request request, Py_ssize_t first)
+@cython.locals(total=Py_ssize_t, i=Py_ssize_t, last=Py_ssize_t)
+cdef int _check_size(Request request, Py_ssize_t first) except -1
 @cython.locals(stream=Stream)
 cpdef object xlen(Session session, Request request, Reply reply)
 cpdef object xrange_(Session session, Request request, Reply reply)

@@ -10,7 +10,7 @@ from headwater.commands.session import Session
 from headwater.commands.stream_options import (
     StreamOptions,
     ends_with_star,
-    parse_options,
+    is_star,
     star_ms,
 )
 from headwater.commands.table import command
@@ -62,11 +62,12 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
     state = session.state
     options: StreamOptions | None = None
     id_arg = 2
-    automatic = request.text_equals(2, b"*")
+    automatic = is_star(request, 2)
     if not automatic:
-        options = parse_options(request, True, state)
+        options = state.stream_options
+        options.parse(request, True, state.node_max_entries)
         id_arg = options.id_arg
-        automatic = id_arg < request.argc and request.text_equals(id_arg, b"*")
+        automatic = id_arg < request.argc and is_star(request, id_arg)
     first = id_arg + 1
     pairs = (request.argc - first) // 2
     if request.argc - first < 2 or (request.argc - first) % 2 == 1:
@@ -81,7 +82,7 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
             given_seq = True
             if ms == 0 and seq == 0:
                 raise errors.XADD_ID_ZERO.error()
-    key = request.arg(1)
+    key = request.name(1)
     database = session.database
     stream = stream_to_write(database, key)
     is_new = stream is None
@@ -121,8 +122,12 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
         raise errors.XADD_ID_TOO_SMALL.error()
     _check_size(request, first)
     stream.append(ms, seq, request, first, pairs, state.node_max_entries, state.node_max_bytes)
+    stream.write_last_id(reply)
     recorder = state.recorder
-    recorder.add_entry(database.index, key, stream, state.node_max_entries, state.node_max_bytes)
+    if recorder.recording:
+        recorder.add_entry(
+            database.index, key, stream, state.node_max_entries, state.node_max_bytes
+        )
     if pid:
         idmp = stream.idmp
         if idmp is None:
@@ -135,10 +140,11 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
         trim_stream(database, key, stream, options.trim)
     if is_new:
         database.add(key, stream)
-    database.signal_modified(key)
+    state.keyspace.dirty += 1
+    if database.watched:
+        database.signal_watchers(key)
     if database.waiting:
         database.signal_ready(key)
-    reply.stream_id(ms, seq)
 
 
 command("XADD")(xadd)
@@ -153,15 +159,21 @@ def trim_stream(database: Database, key: bytes, stream: Stream, trim: Trim) -> i
         recorder.trim(database.index, key, trim.from_head, drops_references)
         for ms, seq in trim.others:
             recorder.delete(database.index, key, stream, ms, seq, True, drops_references)
+        if trim.dropped:
+            database.keyspace.graveyard.append(trim.dropped)
+        trim.forget()
     return trimmed
 
 
 def _check_size(request: Request, first: int) -> None:
-    total = 0
-    for i in range(first, request.argc):
-        total += request.length(i)
+    last = request.argc - 1
+    total = request.spans[2 * last] + request.spans[2 * last + 1] - request.spans[2 * first]
     if total > _ENTRY_MAX_BYTES:
-        raise errors.TOO_LARGE.error()
+        total = 0  # what is between the arguments does not count
+        for i in range(first, request.argc):
+            total += request.length(i)
+        if total > _ENTRY_MAX_BYTES:
+            raise errors.TOO_LARGE.error()
 
 
 def xlen(session: Session, request: Request, reply: Reply) -> None:
@@ -212,7 +224,7 @@ def _range(session: Session, request: Request, reply: Reply, reverse: bool) -> N
             raise errors.SYNTAX.error()
         count = max(0, request.integer(i + 1))
         i += 2
-    stream = stream_to_read(session.database, request.arg(1))
+    stream = stream_to_read(session.database, request.name(1))
     if stream is None:
         reply.array(0)
         return
@@ -334,7 +346,8 @@ command("XDELEX")(xdelex)
 
 def xtrim(session: Session, request: Request, reply: Reply) -> None:
     """XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT n] [KEEPREF | DELREF | ACKED]."""
-    options = parse_options(request, False, session.state)
+    options = session.state.stream_options
+    options.parse(request, False, session.state.node_max_entries)
     key = request.arg(1)
     stream = stream_to_write(session.database, key)
     if stream is None or options.trim is None:

@@ -21,14 +21,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from headwater.commands.spec import SPECS, Spec
-from headwater.raw import get_u64, put_u64
+from headwater.raw import equal_bytes, get_u64, put_u64
+from headwater.resp.request import Request
 
 Handler = Callable[[Any, Any, Any], Any]  # (session, request, reply)
 _H = TypeVar("_H", bound=Handler)
 
 DURATION_BUCKETS = 32
 """Calls are counted by duration: bucket k has those of up to 2**k us, the last all longer ones."""
+_BUCKETS = DURATION_BUCKETS  # the same as a C number
 MAX_SPELLINGS = 4096  # remembered ways to write names in mixed case; beyond, they are folded anew
+_RECENT = 64  # a power of two
 
 _handlers: dict[str, Handler] = {}
 
@@ -113,7 +116,7 @@ class Command:
         self.usec += took_us
         bucket = 0
         above = took_us - 1
-        while above > 0 and bucket < DURATION_BUCKETS - 1:
+        while above > 0 and bucket < _BUCKETS - 1:
             above >>= 1
             bucket += 1
         put_u64(self.durations, 8 * bucket, get_u64(self.durations, 8 * bucket) + 1)
@@ -143,7 +146,7 @@ class CommandTable:
     The functions are those that `command` has bound so far, unless others are given by name.
     """
 
-    __slots__ = ("_spellings", "commands", "everything")
+    __slots__ = ("_recent", "_recent_names", "_spellings", "commands", "everything")
 
     def __init__(self, handlers: Mapping[str, Handler] | None = None) -> None:
         if handlers is None:
@@ -161,6 +164,9 @@ class CommandTable:
                 self._add_subcommand(spec.container, found)
             else:
                 self.commands[found.name] = found
+        # What was found last, by how the name was spelled.
+        self._recent: list[Command | None] = [None] * _RECENT
+        self._recent_names: list[bytes] = [b""] * _RECENT
         self._spellings: dict[bytes, Command] = {}
         for text, found in self.commands.items():
             self._spellings[text] = found
@@ -170,6 +176,24 @@ class CommandTable:
         subcommands = self.commands[container.lower().encode()].subcommands
         if subcommands is not None:
             subcommands[found.name.partition(b"|")[2]] = found
+
+    def of_request(self, request: Request) -> Command | None:
+        """The command that a request names, as `lookup`; no object is made for its name."""
+        pos = request.spans[0]
+        n = request.spans[1]
+        buf = request.buf
+        if n == 0:
+            return None
+        slot = (31 * n + buf[pos] + 7 * buf[pos + n - 1] + 3 * buf[pos + n // 2]) & (_RECENT - 1)
+        known = self._recent_names[slot]
+        if len(known) == n and equal_bytes(buf, pos, known):
+            return self._recent[slot]
+        name = request.arg(0)
+        found = self.lookup(name)
+        if found is not None:
+            self._recent_names[slot] = name
+            self._recent[slot] = found
+        return found
 
     def lookup(self, name: bytes) -> Command | None:
         """The command called `name`, in any letter case; None if there is none."""

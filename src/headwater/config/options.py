@@ -288,6 +288,14 @@ OPTIONS: tuple[Option, ...] = (
         unit="bytes",
     ),
     Option(
+        "stream-compress-depth",
+        Integer(0, INT32_MAX),
+        "2",
+        STREAMS,
+        "The newest blocks of each stream that are not compressed in memory; 0: none ever is",
+        unit="blocks",
+    ),
+    Option(
         "stream-idmp-duration",
         Integer(1, 86400),
         "100",

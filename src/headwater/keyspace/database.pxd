@@ -7,6 +7,8 @@ from headwater.keyspace.expiry cimport ExpiryWheel
 from headwater.keyspace.order cimport Chunk, KeyOrder
 from headwater.streams.block cimport Block
 from headwater.streams.handles cimport HandleOrder
+from headwater.streams.packing cimport Registry
+from headwater.streams.stream cimport Stream
 from headwater.value cimport Value
 
 
@@ -24,6 +26,7 @@ cdef class Keyspace:
     cdef public list ready              # (Database, key)
     cdef public list graveyard          # lists, dicts and deques
     cdef public Recorder recorder
+    cdef public Registry packing
     cdef public bint has_idmp, has_nacked
     cdef Py_ssize_t _next_expiring
 

@@ -28,6 +28,7 @@ from headwater.keyspace.order import Chunk, KeyOrder
 from headwater.keyspace.watch import Watch, touch, touch_all
 from headwater.streams.block import Block
 from headwater.streams.handles import HandleOrder
+from headwater.streams.packing import Registry
 from headwater.streams.stream import Stream
 from headwater.value import UNIT_SHIFT, Value
 
@@ -43,7 +44,8 @@ class Keyspace:
     clients with NO-TOUCH). active_expiry: whether expire_due does anything. waiters: who waits
     for which key, for the module that knows. ready: (database, key) for keys somebody waits for
     and that something happened to, until that module takes them. graveyard: lists, dicts and
-    deques to be emptied. recorder: takes what commands do, for the journal. has_idmp, has_nacked:
+    deques to be emptied. recorder: takes what commands do, for the journal. packing: learns which
+    streams have blocks that may be compressed. has_idmp, has_nacked:
     since all databases were empty a stream had a window of idempotent IDs, a group an entry that
     was given back (a snapshot's version depends on that).
     """
@@ -60,6 +62,7 @@ class Keyspace:
         "has_nacked",
         "keyspace_hits",
         "keyspace_misses",
+        "packing",
         "ready",
         "recorder",
         "rng",
@@ -80,6 +83,7 @@ class Keyspace:
         self.ready: list[tuple[Database, bytes]] = []
         self.graveyard: list[Any] = []
         self.recorder = Recorder()
+        self.packing = Registry()
         self.has_idmp = False
         self.has_nacked = False
         self.databases: list[Database] = []
@@ -123,6 +127,8 @@ class Keyspace:
 
         Returns how many units were freed at once.
         """
+        if isinstance(value, Stream):
+            self.packing.dropped(value)
         units = value.free_units()
         if units > BIG_VALUE_UNITS:
             parts = value.parts()
@@ -314,6 +320,8 @@ class Database:
         value.serial = self.order.append(key)
         value.access_ms = self.clock.now_ms
         self.values[key] = value
+        if isinstance(value, Stream):
+            self.keyspace.packing.added(value)
         if value.expire_at:
             self.wheel.schedule(key, value, self.clock.now_ms)
         if self.waiting:
@@ -328,6 +336,8 @@ class Database:
         value.slot = old.slot
         value.access_ms = self.clock.now_ms
         self.values[key] = value
+        if isinstance(value, Stream):
+            self.keyspace.packing.added(value)
         if value.expire_at:
             self.wheel.schedule(key, value, self.clock.now_ms)
         elif value.wheel >= 0:

@@ -9,76 +9,136 @@ while nothing happens.
 from __future__ import annotations
 
 import heapq
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from headwater.raw import alloc, copy, get_u64, put_u64
+from headwater.resp.request import Request
 
 if TYPE_CHECKING:
     from headwater.commands.session import Session
     from headwater.commands.table import Command
     from headwater.keyspace.database import Database
-    from headwater.resp.request import Request
 
 NEVER = 1 << 62
 
 
-class Blocked:
-    """A command that waits, with all that is needed to try it again.
+class Terms:
+    """What a command waits for and how it is tried again; the same for all who said the same.
 
     `keys` are in one database. `group` is None for XREAD. `claims`: it also takes pending
-    entries that have been idle long enough; `due_ms` is when the next one will be.
-    `timeout_reply` is what the command answers when its time is over, as RESP; None: a null array.
+    entries that have been idle long enough. The words are a copy of the request's bytes: `buf`
+    and where each one is in it.
     """
 
     __slots__ = (
+        "argc",
+        "buf",
         "claims",
         "command",
         "database",
-        "deadline_ms",
-        "due_ms",
         "group",
         "keys",
+        "spans",
+    )
+
+    def __init__(
+        self,
+        command: Command,
+        database: Database,
+        keys: list[bytes],
+        group: bytes | None,
+        claims: bool,
+        request: Request,
+    ) -> None:
+        self.command: Any = command
+        self.database = database
+        self.keys = keys
+        self.group = group
+        self.claims = claims
+        self.copy_words(request)
+
+    def copy_words(self, request: Request) -> None:
+        """Keep the words of a request, in one piece: they follow each other in its buffer."""
+        argc = request.argc
+        first = request.spans[0]
+        n = request.spans[2 * argc - 2] + request.spans[2 * argc - 1] - first
+        self.argc = argc
+        self.buf = alloc(n)
+        copy(self.buf, 0, request.buf, first, n)
+        self.spans = alloc(16 * argc)
+        for i in range(argc):
+            put_u64(self.spans, 16 * i, request.spans[2 * i] - first)
+            put_u64(self.spans, 16 * i + 8, request.spans[2 * i + 1])
+
+    def start(self, i: int) -> int:
+        """Position of word `i` in `buf`."""
+        return get_u64(self.spans, 16 * i)
+
+    def length(self, i: int) -> int:
+        """Length of word `i` in bytes."""
+        return get_u64(self.spans, 16 * i + 8)
+
+    def fill(self, request: Request) -> None:
+        """Let a request be the one that waits."""
+        request.clear()
+        request.buf = self.buf
+        for i in range(self.argc):
+            request.push(self.start(i), self.length(i))
+        # The words are as they came, but what stood before the first one is not there.
+        request.wellformed = False
+
+
+class Blocked:
+    """A client whose command waits.
+
+    `due_ms` is when the next pending entry will be idle enough for it. `timeout_reply` is what
+    the command answers when its time is over, as RESP; None: a null array. `owed` is a reply
+    that is still to be sent: the wait is over, and the client in no queue any more.
+    """
+
+    __slots__ = (
+        "deadline_ms",
+        "due_ms",
         "order",
-        "request",
+        "owed",
         "scheduled_ms",
         "session",
+        "terms",
         "timeout_reply",
     )
 
     def __init__(
         self,
         session: Session,
-        command: Command,
-        request: Request,
-        database: Database,
-        keys: list[bytes],
-        group: bytes | None,
+        terms: Terms,
         deadline_ms: int,
-        claims: bool,
         due_ms: int,
         timeout_reply: bytes | None = None,
     ) -> None:
         self.session: Any = session
-        self.command: Any = command
-        self.request = request
-        self.database = database
-        self.keys = keys
-        self.group = group
+        self.terms = terms
         self.deadline_ms = deadline_ms
-        self.claims = claims
         self.due_ms = due_ms
         self.timeout_reply = timeout_reply
         self.order = 0
         self.scheduled_ms = NEVER
+        self.owed: bytes | None = None
 
 
 class KeyWaiters:
-    """The readers of one key. Dicts serve as queues: in order, and quick to leave."""
+    """The readers of one key. Dicts serve as queues: in order, and quick to leave.
+
+    Those of groups are ordered dicts: the first one of a plain dict is far to find once many
+    before it have left.
+    """
 
     __slots__ = ("claiming", "groups", "readers")
 
     def __init__(self) -> None:
         self.readers: dict[Blocked, None] = {}
-        self.groups: dict[bytes, dict[Blocked, None]] = {}
+        self.groups: dict[bytes, OrderedDict[Blocked, None]] = {}
         self.claiming = 0
 
     def is_empty(self) -> bool:
@@ -90,9 +150,24 @@ class Waiters:
 
     `on_earlier(at_ms)` is called when somebody must be looked at before `timer_ms`, which is
     when whoever owns the timer has it set to.
+    `recent`: the terms on which somebody waited last; others often wait on the same.
+    `owing`: who is owed a reply; while there is anybody the timer is due.
+    `held`: database and key of those that CLIENT PAUSE held back when it was their turn.
     """
 
-    __slots__ = ("_heap", "_next_order", "_stale", "count", "on_earlier", "timer_ms")
+    __slots__ = (
+        "_heap",
+        "_next_order",
+        "_stale",
+        "count",
+        "held",
+        "on_earlier",
+        "owing",
+        "recent",
+        "request",
+        "sent",
+        "timer_ms",
+    )
 
     def __init__(self) -> None:
         self.count = 0
@@ -101,42 +176,60 @@ class Waiters:
         self._stale = 0
         self.timer_ms = NEVER
         self.on_earlier: Callable[[int], None] | None = None
+        self.recent: Terms | None = None
+        self.request = Request()  # the one that is tried again
+        self.owing: deque[Blocked] = deque()
+        self.sent = 0  # replies that were sent since the loop had its last turn
+        self.held: dict[tuple[Database, bytes], None] = {}
+
+    def owe(self, blocked: Blocked, data: bytes) -> None:
+        """Have a reply sent a little later, by `on_earlier`; the client is in no queue."""
+        blocked.owed = data
+        self.owing.append(blocked)
+        if self.timer_ms > 0 and self.on_earlier is not None:
+            self.timer_ms = 0
+            self.on_earlier(0)
 
     def add(self, blocked: Blocked) -> None:
         """Queue a reader behind all others of its keys."""
         self._next_order += 1
         blocked.order = self._next_order
         self.count += 1
-        waiting = blocked.database.waiting
-        for key in blocked.keys:
+        terms = blocked.terms
+        self.recent = terms
+        waiting = terms.database.waiting
+        for key in terms.keys:
             queue = waiting.get(key)
             if queue is None:
                 queue = waiting[key] = KeyWaiters()
-            if blocked.group is None:
+            if terms.group is None:
                 queue.readers[blocked] = None
             else:
-                members = queue.groups.get(blocked.group)
+                members = queue.groups.get(terms.group)
                 if members is None:
-                    members = queue.groups[blocked.group] = {}
+                    members = queue.groups[terms.group] = OrderedDict()
                 members[blocked] = None
-                if blocked.claims:
+                if terms.claims:
                     queue.claiming += 1
         self.schedule(blocked)
 
     def remove(self, blocked: Blocked) -> None:
         """Take a reader out of all queues."""
         self.count -= 1
-        waiting = blocked.database.waiting
-        for key in blocked.keys:
+        terms = blocked.terms
+        if self.count == 0:
+            self.recent = None
+        waiting = terms.database.waiting
+        for key in terms.keys:
             queue = waiting[key]
-            if blocked.group is None:
+            if terms.group is None:
                 del queue.readers[blocked]
             else:
-                members = queue.groups[blocked.group]
+                members = queue.groups[terms.group]
                 del members[blocked]
                 if not members:
-                    del queue.groups[blocked.group]
-                if blocked.claims:
+                    del queue.groups[terms.group]
+                if terms.claims:
                     queue.claiming -= 1
             if queue.is_empty():
                 del waiting[key]
@@ -174,7 +267,12 @@ class Waiters:
             self._stale = 0
 
     def next_ms(self) -> int:
-        """When somebody must be looked at, or NEVER."""
+        """When somebody must be looked at, or NEVER; 0 while a reply is owed."""
+        if self.owing:
+            return 0
+        return self._next_at()
+
+    def _next_at(self) -> int:
         while self._heap:
             at, _, blocked = self._heap[0]
             if blocked.scheduled_ms == at:
@@ -185,7 +283,7 @@ class Waiters:
 
     def pop_due(self, now_ms: int) -> Blocked | None:
         """Take the next reader whose time has come off the heap; it stays in the queues."""
-        if self.next_ms() > now_ms:
+        if self._next_at() > now_ms:
             return None
         _, _, blocked = heapq.heappop(self._heap)
         blocked.scheduled_ms = NEVER

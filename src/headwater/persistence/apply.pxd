@@ -7,13 +7,12 @@ from headwater.raw cimport get_u32, get_u64
 from headwater.resp.parser cimport RequestParser
 from headwater.resp.request cimport Request
 from headwater.streams.block cimport Block
-from headwater.streams.delivery cimport EntryFinder, hand_over, new_entries, one_more
+from headwater.streams.delivery cimport EntryFinder, hand_over, one_more, run_behind
 from headwater.streams.group cimport Consumer, Group
 from headwater.streams.idmp cimport Idmp
 from headwater.streams.ids cimport compare, next_id, text, u64
 from headwater.streams.lag cimport set_entries_added
 from headwater.streams.pending cimport PendingEntries
-from headwater.streams.range cimport Range
 from headwater.streams.references cimport drop_references
 from headwater.streams.stream cimport Stream
 from headwater.value cimport Value
@@ -76,7 +75,8 @@ cdef class Applier(Operands):
     cdef void delete_consumer(self) except *
 
     @cython.locals(stream=Stream, group=Group, consumer=Consumer, flags=int, time_ms="long long", entries="long long",
-                   ms=u64, seq=u64, run=Range, block=Block, last_ms=u64, last_seq=u64)
+                   ms=u64, seq=u64, index1=Py_ssize_t, slot1=Py_ssize_t, index2=Py_ssize_t, slot2=Py_ssize_t,
+                   count=Py_ssize_t, no_ack=bint, block=Block, last_ms=u64, last_seq=u64)
     cdef void deliver(self) except *
     @cython.locals(stream=Stream, group=Group, consumer=Consumer, time_ms="long long", entries="long long", ms=u64,
                    seq=u64, pending=PendingEntries, ok=bint, handles=list, finder=EntryFinder,

@@ -52,7 +52,7 @@ from headwater.persistence.operands import QUOTED_BYTES, ApplyError, Operands
 from headwater.raw import get_u32, get_u64
 from headwater.resp.parser import READY, RequestParser
 from headwater.resp.request import Request
-from headwater.streams.delivery import EntryFinder, hand_over, new_entries, one_more
+from headwater.streams.delivery import EntryFinder, hand_over, one_more, run_behind
 from headwater.streams.group import UNKNOWN, Group
 from headwater.streams.idmp import (
     MAX_DURATION_S,
@@ -268,8 +268,7 @@ class Applier(Operands):
             block = stream.blocks[len(stream.blocks) - 1]
             if compare(ms, seq, block.last_ms, block.last_seq) < 0:
                 self._fail(f"ID {text(ms, seq).decode()} is below that of the last entry")
-        stream.last_ms = ms
-        stream.last_seq = seq
+        stream.set_last_id(ms, seq)
         stream.max_deleted_ms = self._u64()
         stream.max_deleted_seq = self._u64()
         if flags & LIMITS_GROUPS:
@@ -387,19 +386,20 @@ class Applier(Operands):
         entries = self._number(stream.length)
         ms = self._u64()
         seq = self._u64()
-        run = new_entries(stream, group, entries, -1, 0)
-        if run is None or run.count != entries:
+        index1, slot1, index2, slot2, count, _ = run_behind(stream, group, entries, -1, 0)
+        if count == 0 or count != entries:
             self._fail(f"there are less than {entries} entries to deliver")
             return
-        block = stream.blocks[run.index2]
-        last_ms, last_seq = block.entry_id(run.slot2 - 1)
+        block = stream.blocks[index2]
+        last_ms, last_seq = block.entry_id(slot2 - 1)
         if last_ms != ms or last_seq != seq:
             self._fail(
                 f"the last of {entries} entries is {text(last_ms, last_seq).decode()} "
                 f"and not {text(ms, seq).decode()}"
             )
         consumer.seen_ms = time_ms
-        hand_over(stream, group, consumer, time_ms, flags & NO_ACK != 0, run)
+        no_ack = flags & NO_ACK != 0
+        hand_over(stream, group, consumer, time_ms, no_ack, index1, slot1, index2, slot2, count)
 
     def deliver_again(self) -> None:
         stream = self._a_group()

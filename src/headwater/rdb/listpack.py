@@ -43,6 +43,7 @@ class Packer:
 
     def pack(self, block: Block) -> None:
         """Write a block that has entries; those that are gone are left out."""
+        block = block.opened()
         size = block.used - block.offset(block.first) + _ENTRY_BYTES * (block.live() + 1)
         if size > len(self.buf) or len(self.buf) > _KEEP_BYTES:
             self.buf = alloc(size + size // 4)
@@ -61,7 +62,7 @@ class Packer:
 
     def _put_names(self, block: Block, pos: int) -> int:
         """Write the first entry's number of fields, their names and a zero."""
-        source = block.buf
+        source = block.data()
         out = self.buf
         at = _behind_id(source, block.offset(block.first))
         fields = _number(source, at) // 2
@@ -83,7 +84,7 @@ class Packer:
 
     def _put_entry(self, block: Block, slot: int, pos: int) -> int:
         """Write one entry; returns the place behind it."""
-        source = block.buf
+        source = block.data()
         data = source
         out = self.buf
         end = block.offset(slot + 1)

@@ -9,6 +9,7 @@ cdef long long MULTIBULK_MAX_ARGS, UNAUTHENTICATED_MAX_ARGS, UNAUTHENTICATED_MAX
 cdef Py_ssize_t INLINE_MAX_BYTES
 
 
+@cython.final
 cdef class RequestParser:
     cdef public Request request     # the request at hand
     cdef readonly Request shared
@@ -24,14 +25,15 @@ cdef class RequestParser:
     cpdef int parse(self, bytearray buf, Py_ssize_t end) except? -2
     cpdef void moved(self, Py_ssize_t offset) noexcept
     cpdef void restart(self) noexcept
-    cpdef void release(self) except *
+    cpdef int release(self) except -1
     cpdef Py_ssize_t wanted(self) noexcept
     @cython.locals(private=Request, shared=Request, i=Py_ssize_t)
     cdef void _hold(self) except *
     cdef int _fail(self, bytes text) noexcept
     @cython.locals(newline=Py_ssize_t, ok=bint, count="long long")
     cdef int _header(self, bytearray buf, Py_ssize_t end) except? -2
-    @cython.locals(request=Request, pos=Py_ssize_t, p=Py_ssize_t, length="long long", status=int)
+    @cython.locals(request=Request, pos=Py_ssize_t, p=Py_ssize_t, length="long long", status=int,
+                   remaining="long long", argc=Py_ssize_t)
     cdef int _arguments(self, bytearray buf, Py_ssize_t end) except? -2
     cdef int _not_a_bulk(self, bytearray buf, Py_ssize_t end) except? -2
     @cython.locals(newline=Py_ssize_t, ok=bint, length="long long")

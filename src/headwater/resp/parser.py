@@ -154,15 +154,19 @@ class RequestParser:
         """Read `$<length>` and the bytes of each argument that is still missing."""
         request = self.request
         pos = self.pos
-        while self.remaining > 0:
-            length = self.bulk_length
+        remaining = self.remaining
+        length = self.bulk_length
+        argc = request.argc
+        status = _READY
+        while remaining > 0:
             if length < 0:
                 if pos >= end:
-                    self.pos = pos
-                    return _MORE
+                    status = _MORE
+                    break
                 if buf[pos] != 36:
                     self.pos = pos
-                    return self._not_a_bulk(buf, end)
+                    status = self._not_a_bulk(buf, end)
+                    break
                 # The common spelling: up to six digits, then CRLF, all of it here.
                 length = 0
                 p = pos + 1
@@ -174,24 +178,32 @@ class RequestParser:
                     pos = p + 2
                 else:
                     self.pos = pos
+                    length = -1
                     status = self._bulk_header(buf, end)
                     if status != _READY:
-                        return status
+                        break
                     length = self.bulk_length
                     pos = self.pos
             if end - pos < length + 2:
-                self.bulk_length = length
-                self.pos = pos
-                return _MORE
-            request.push(pos, length)
+                status = _MORE
+                break
+            if argc == request.capacity:
+                request.argc = argc
+                request.grow()
+            request.spans[2 * argc] = pos
+            request.spans[2 * argc + 1] = length
+            argc += 1
             pos += length
             if buf[pos] != 13 or buf[pos + 1] != 10:
                 request.wellformed = False
             pos += 2
-            self.bulk_length = -1
-            self.remaining -= 1
+            length = -1
+            remaining -= 1
+        request.argc = argc
         self.pos = pos
-        return _READY
+        self.bulk_length = length
+        self.remaining = remaining
+        return status
 
     def _not_a_bulk(self, buf: bytearray, end: int) -> int:
         """Something else than `$<length>`: an error as soon as its line is complete."""

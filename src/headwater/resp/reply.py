@@ -7,7 +7,7 @@ a million entries costs a few references (invariants 5 and 8).
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from headwater.limits import REPLY_BUFFER_BYTES, REPLY_REFERENCE_BYTES
 from headwater.raw import alloc, copy, copy_bytes, cut, decimal_length, move, put_decimal
@@ -22,6 +22,10 @@ class Source(Protocol):
 
     def read(self, max_bytes: int) -> bytes:
         """Return about `max_bytes` more bytes, at least one until the end, then b""."""
+        ...
+
+    def parts(self) -> list[Any]:
+        """Give up what is left and return what is big about it, as Value.parts."""
         ...
 
 

@@ -9,9 +9,20 @@ from __future__ import annotations
 from array import array
 
 from headwater import errors
-from headwater.raw import alloc, copy_bytes, cut, decimal_length, parse_int, put_decimal
+from headwater.raw import (
+    alloc,
+    copy_bytes,
+    cut,
+    decimal_length,
+    equal_bytes,
+    parse_int,
+    put_decimal,
+)
 
 _EMPTY = bytearray()
+_NAMES = 1024  # a power of two
+_NAME_MAX_BYTES = 64
+_names: list[bytes | None] = [None] * _NAMES
 _SPANS_AT_REST = 16
 _SPANS_KEPT = 65536
 
@@ -48,12 +59,13 @@ class Request:
     def push(self, start: int, length: int) -> None:
         """Append the argument that lies at `start` of the buffer."""
         if self.argc == self.capacity:
-            self._grow()
+            self.grow()
         self.spans[2 * self.argc] = start
         self.spans[2 * self.argc + 1] = length
         self.argc += 1
 
-    def _grow(self) -> None:
+    def grow(self) -> None:
+        """Have room for twice as many arguments."""
         bigger = array("q", bytes(16 * 2 * self.capacity))
         for i in range(2 * self.argc):
             bigger[i] = self.spans[i]
@@ -76,6 +88,29 @@ class Request:
     def arg(self, i: int) -> bytes:
         """A copy of argument `i`."""
         return cut(self.buf, self.spans[2 * i], self.spans[2 * i + 1])
+
+    def name(self, i: int) -> bytes:
+        """Argument `i` as `arg`, where the same one is likely to come again: keys, groups.
+
+        Mostly the very object that it was the last time, so that nothing is allocated and a
+        dict need not hash and compare it.
+        """
+        pos = self.spans[2 * i]
+        n = self.spans[2 * i + 1]
+        buf = self.buf
+        if n == 0 or n > _NAME_MAX_BYTES:
+            return cut(buf, pos, n)
+        # Names differ at their end (order:1, order:2) or by their beginning.
+        slot = 31 * n + buf[pos] + 7 * buf[pos + n - 1]
+        if n > 3:
+            slot += 61 * buf[pos + n - 2] + 401 * buf[pos + n - 3]
+        slot &= _NAMES - 1
+        known = _names[slot]
+        if known is not None and len(known) == n and equal_bytes(buf, pos, known):
+            return known
+        known = cut(buf, pos, n)
+        _names[slot] = known
+        return known
 
     def text_equals(self, i: int, upper: bytes) -> bool:
         """Tell whether argument `i` is this word; `upper` is upper-case ASCII."""

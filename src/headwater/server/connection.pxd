@@ -23,6 +23,7 @@ cdef class Shared:
     cdef readonly Request request
     cdef public long long max_bulk_bytes    # proto-max-bulk-len
     cdef public long long max_query_bytes   # client-query-buffer-limit
+    cdef readonly object turns
     cdef object on_new
     cdef object on_gone
     cdef object on_stalled
@@ -43,6 +44,7 @@ cdef class Connection(Session):
     cdef object _outbox                 # deque, or None when nothing waits
     cdef Py_ssize_t _outbox_bytes
     cdef bint _stalled
+    cdef bint _waits_turn
     cdef bint _paused_reading
     cdef bint _resume_scheduled
     cdef bint _running
@@ -80,5 +82,9 @@ cdef class Connection(Session):
     cpdef object let_out(self, part, Py_ssize_t size)
     cpdef object unchoke(self)
     cdef void _count_written(self, Py_ssize_t n) noexcept
-    cpdef object _pump(self)
+    cpdef Py_ssize_t take_turn(self) except -1
+    cdef object _drop(self, part)
+    @cython.locals(moved=Py_ssize_t)
+    cdef Py_ssize_t _pump(self) except -1
+    cdef object _join_turns(self)
     cdef object _close_when_sent(self)

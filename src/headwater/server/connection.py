@@ -33,6 +33,7 @@ from headwater.resp.reply import Reply
 from headwater.resp.request import Request
 from headwater.server.gate import Gate
 from headwater.server.poller import SocketTransport
+from headwater.server.turns import Turns
 
 _EMPTY = bytearray()
 _log = logging.getLogger("headwater")
@@ -53,6 +54,7 @@ class Shared:
         "read_buffer",
         "reply",
         "request",
+        "turns",
     )
 
     def __init__(
@@ -60,6 +62,7 @@ class Shared:
     ) -> None:
         self.loop = loop
         self.gate = gate
+        self.turns = Turns(loop, SEND_PIECE_BYTES)
         self.read_buffer = alloc(READ_BUFFER_BYTES)
         self.reply = Reply()
         self.request = Request()
@@ -76,6 +79,7 @@ class Connection(Session):
 
     `_pending[parser.begin:_filled]` is input that is not executed yet. `_outbox` holds parts of
     replies that wait for the transport. `_stalled`: the transport asked not to be given more.
+    `_waits_turn`: more of the outbox is sent when it is this client's turn.
     `_held` parts of replies, `_held_bytes` in all, wait at the gate for the journal (invariant 1);
     `_run_from` is where the journal ended when requests of this client began to run.
     """
@@ -98,6 +102,7 @@ class Connection(Session):
         "_shared",
         "_socket",
         "_stalled",
+        "_waits_turn",
         "_write",
         "closed",
         "output_over_since_ms",
@@ -120,6 +125,7 @@ class Connection(Session):
         self._outbox: deque[Any] | None = None
         self._outbox_bytes = 0
         self._stalled = False
+        self._waits_turn = False
         self._paused_reading = False
         self._resume_scheduled = False
         self._running = False
@@ -176,11 +182,12 @@ class Connection(Session):
 
     def eof_received(self) -> bool:
         # A client that is gone takes no entry with it; but one that has said all it will say may
-        # still listen for the replies that wait for the journal.
+        # still listen for the replies that wait: for the journal, their turn, or the client.
         end_wait(self)
-        if not self._held:
+        if self.output_bytes() == 0:
             return False
         self.close_after_reply = True
+        self._close_when_sent()
         return True
 
     def pause_writing(self) -> None:
@@ -191,15 +198,19 @@ class Connection(Session):
         self._stalled = False
         self.last_ms = self.state.clock.now_ms
         self._shared.on_stalled(self, False)
-        if self._outbox is not None:
-            self._pump()
-        if not self._stalled:
+        if self._outbox is None:
             self._schedule_resume()
+        else:
+            # Many sockets may be empty at once: each one waits for its turn.
+            self._join_turns()
 
     def connection_lost(self, error: Any) -> None:
         self.closed = True
         end_wait(self)
-        self._outbox = None
+        if self._outbox is not None:
+            for part in self._outbox:
+                self._drop(part)
+            self._outbox = None
         self._outbox_bytes = 0
         self._held = 0
         self._held_bytes = 0
@@ -264,7 +275,7 @@ class Connection(Session):
                 break
             if reply.pos >= REPLY_BUFFER_BYTES or reply.parts:
                 self._flush(reply)
-            if self._gate.is_choked():
+            if self._gate.recorder.recording and self._gate.is_choked():
                 self._choked = True
                 self._gate.choke(self)
             if not self._may_run():
@@ -388,7 +399,7 @@ class Connection(Session):
             # Behind what this connection's own commands have written so far.
             self._flush(self._shared.reply)
         self._flush(reply)
-        if self._stalled or self._held:
+        if self._stalled or self._held or self._outbox is not None:
             self._shared.on_pushed(self)
 
     def close(self) -> None:
@@ -486,6 +497,7 @@ class Connection(Session):
 
     def let_out(self, part: Any, size: int) -> None:
         if self.closed:
+            self._drop(part)
             return
         was_full = self._held_bytes > TRANSPORT_HIGH_BYTES
         self._held -= 1
@@ -516,10 +528,31 @@ class Connection(Session):
         self.written_bytes += n
         self.state.written_bytes += n
 
-    def _pump(self) -> None:
-        """Move parts from the outbox to the transport until it stalls."""
+    def take_turn(self) -> int:
+        self._waits_turn = False
+        if self._outbox is None or self._stalled or self.closed:
+            return 0
+        self.last_ms = self.state.clock.now_ms
+        sent = self._pump()
+        if self._outbox is None and not self._stalled:
+            self._schedule_resume()
+        return sent
+
+    def _drop(self, part: Any) -> None:
+        """Let go of a part that is not sent any more."""
+        if not isinstance(part, bytes):
+            self.state.keyspace.graveyard.extend(part.parts())
+
+    def _pump(self) -> int:
+        """Move a piece of the outbox to the transport unless it stalls; returns its bytes.
+
+        For what is left the client takes its turns.
+        """
         outbox = self._outbox
-        while outbox and not self._stalled and not self.closed:
+        moved = 0
+        if self._waits_turn:
+            return moved
+        while outbox and moved < SEND_PIECE_BYTES and not self._stalled and not self.closed:
             part = outbox[0]
             if isinstance(part, bytes):
                 data = part
@@ -530,6 +563,7 @@ class Connection(Session):
                     outbox.popleft()
                     continue
             if data:
+                moved += len(data)
                 self._count_written(len(data))
                 self._outbox_bytes -= len(data)
                 self._write(data)
@@ -538,6 +572,14 @@ class Connection(Session):
             self._outbox_bytes = 0
             if self.close_after_reply:
                 self._close_when_sent()
+        elif not self._stalled and not self.closed:
+            self._join_turns()
+        return moved
+
+    def _join_turns(self) -> None:
+        if not self._waits_turn:
+            self._waits_turn = True
+            self._shared.turns.join(self)
 
     def _close_when_sent(self) -> None:
         if self._outbox is None and not self._held and not self._running and not self.closed:

@@ -14,6 +14,7 @@ import headwater
 from headwater.config import Config
 from headwater.engine import Engine
 from headwater.errors import HeadwaterError
+from headwater.server.garbage import spare_the_data
 from headwater.server.logs import NOTICE, set_up
 from headwater.server.server import Server, descriptors_for
 
@@ -46,6 +47,7 @@ def run(config: Config) -> int:
         )
         config.assign("maxclients", [str(possible)])
     server = Server(Engine(config))
+    spare_the_data()
     try:
         _run_loop(server)
     except OSError as error:

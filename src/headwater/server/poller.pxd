@@ -1,33 +1,45 @@
 cimport cython
 
 from headwater.commands.session cimport Session
-from headwater.raw cimport cut, receive, transmit, transmit_bytes
+from headwater.raw cimport (
+    alloc,
+    cut,
+    get_u32,
+    poll_events,
+    receive,
+    transmit,
+    transmit_bytes,
+)
 from headwater.server.gate cimport Gate
 
 cdef int _IN, _OUT, _ERR, _HUP
-cdef Py_ssize_t READ_BUFFER_BYTES, TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES
-cdef Py_ssize_t _SHARING
+cdef Py_ssize_t READ_BUFFER_BYTES, SEND_PIECE_BYTES, TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES
+cdef Py_ssize_t _MAX_EVENTS, _SHARING
 
 
+@cython.final
 cdef class Poller:
     cdef readonly object loop
     cdef readonly bytearray read_buffer
     cdef Gate _gate
     cdef object _make
     cdef object _epoll
-    cdef dict _by_descriptor            # descriptor -> SocketTransport
+    cdef int _descriptor                # of the epoll
+    cdef bytearray _events              # what it told, as raw.poll_events writes it
+    cdef list _transports               # by descriptor, None where there is none
     cdef dict _listeners                # descriptor -> socket
 
     cpdef object _accept(self, listener)
     cpdef object _accept_again(self, listener)
-    @cython.locals(found=dict, transport=SocketTransport, event=int, gate=Gate, events=list,
-                   handled=Py_ssize_t)
     cpdef object turn_soon(self)
+    @cython.locals(found=list, known=Py_ssize_t, transport=SocketTransport, descriptor=Py_ssize_t, gate=Gate,
+                   events=bytearray, i=Py_ssize_t, n=Py_ssize_t, handled=Py_ssize_t)
     cpdef object _on_ready(self)
     cpdef object watch(self, SocketTransport transport, int events)
     cpdef object forget(self, SocketTransport transport)
 
 
+@cython.final
 cdef class SocketTransport:
     cdef Poller _poller
     cdef object _sock
@@ -50,7 +62,7 @@ cdef class SocketTransport:
     cpdef object write_span(self, bytearray buf, Py_ssize_t n)
     cdef object _failed(self, int number)
     cdef object _keep(self, bytes data, Py_ssize_t sent)
-    @cython.locals(sent=Py_ssize_t, data=bytes)
+    @cython.locals(sent=Py_ssize_t, left=Py_ssize_t, data=bytes)
     cdef object _send_queue(self)
     cdef object _watch(self)
     cpdef object pause_reading(self)

@@ -18,8 +18,21 @@ import socket
 from collections import deque
 from typing import Any
 
-from headwater.limits import READ_BUFFER_BYTES, TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES
-from headwater.raw import cut, receive, transmit, transmit_bytes
+from headwater.limits import (
+    READ_BUFFER_BYTES,
+    SEND_PIECE_BYTES,
+    TRANSPORT_HIGH_BYTES,
+    TRANSPORT_LOW_BYTES,
+)
+from headwater.raw import (
+    alloc,
+    cut,
+    get_u32,
+    poll_events,
+    receive,
+    transmit,
+    transmit_bytes,
+)
 from headwater.server.gate import Gate
 
 AVAILABLE = hasattr(select, "epoll")
@@ -43,7 +56,17 @@ class Poller:
     told when all that were ready had their turn.
     """
 
-    __slots__ = ("_by_descriptor", "_epoll", "_gate", "_listeners", "_make", "loop", "read_buffer")
+    __slots__ = (
+        "_descriptor",
+        "_epoll",
+        "_events",
+        "_gate",
+        "_listeners",
+        "_make",
+        "_transports",
+        "loop",
+        "read_buffer",
+    )
 
     def __init__(self, loop: Any, gate: Gate, read_buffer: bytearray, make: Any) -> None:
         self.loop = loop
@@ -51,7 +74,9 @@ class Poller:
         self.read_buffer = read_buffer
         self._make = make
         self._epoll = select.epoll()
-        self._by_descriptor: dict[int, SocketTransport] = {}
+        self._descriptor: int = self._epoll.fileno()
+        self._events = alloc(8 * _MAX_EVENTS)
+        self._transports: list[SocketTransport | None] = []
         self._listeners: dict[int, socket.socket] = {}
         loop.add_reader(self._epoll.fileno(), self._on_ready)
 
@@ -59,6 +84,7 @@ class Poller:
         """Stop watching; the transports must be closed by then."""
         self.loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
+        self._descriptor = -1
 
     # --- listeners ---
 
@@ -90,7 +116,10 @@ class Poller:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             transport = SocketTransport(self, sock)
-            self._by_descriptor[transport.descriptor] = transport
+            missing = transport.descriptor + 1 - len(self._transports)
+            if missing > 0:
+                self._transports.extend([None] * (missing + len(self._transports) // 2))
+            self._transports[transport.descriptor] = transport
             self._epoll.register(transport.descriptor, _IN)
             transport.protocol = self._make()
             transport.protocol.connection_made(transport)
@@ -106,21 +135,25 @@ class Poller:
         self.loop.call_soon(self._on_ready)
 
     def _on_ready(self) -> None:
-        found = self._by_descriptor
+        if self._descriptor < 0:
+            return  # a turn that was asked for before `close`
         gate = self._gate
+        events = self._events
         gate.in_round = True
         try:
             handled = 0
             while True:
-                events = self._epoll.poll(0, _MAX_EVENTS)
-                for descriptor, event in events:
-                    transport = found.get(descriptor)
+                n = poll_events(self._epoll, self._descriptor, events, _MAX_EVENTS)
+                for i in range(n):
+                    # A client of this round may have closed another, or accepted a new one.
+                    found = self._transports
+                    transport = found[get_u32(events, 8 * i)]
                     if transport is not None:
-                        transport.on_event(event)
-                handled += len(events)
+                        transport.on_event(get_u32(events, 8 * i + 4))
+                handled += n
                 # Where replies wait for the journal anyway, others that are ready by now share
                 # its write.
-                if not events or handled >= _SHARING or gate.is_open():
+                if n == 0 or handled >= _SHARING or gate.is_open():
                     break
         finally:
             gate.in_round = False
@@ -132,7 +165,8 @@ class Poller:
 
     def forget(self, transport: SocketTransport) -> None:
         """The transport closes its socket now."""
-        if self._by_descriptor.pop(transport.descriptor, None) is not None:
+        if self._transports[transport.descriptor] is transport:
+            self._transports[transport.descriptor] = None
             with contextlib.suppress(OSError):
                 self._epoll.unregister(transport.descriptor)
 
@@ -204,12 +238,12 @@ class SocketTransport:
     # --- what a connection asks of its transport ---
 
     def write(self, data: bytes) -> None:
-        """Send at once what the socket takes, and keep the rest."""
+        """Send at once what the socket takes, of big data a piece, and keep the rest."""
         if self._closing:
             return
         sent = 0
         if self._queue is None:
-            sent = transmit_bytes(self.descriptor, data, 0)
+            sent = transmit_bytes(self.descriptor, data, 0, SEND_PIECE_BYTES)
             if sent == len(data):
                 return
             if sent < 0:
@@ -245,13 +279,16 @@ class SocketTransport:
             self.protocol.pause_writing()
 
     def _send_queue(self) -> None:
+        # A piece at most: a socket may be emptied as fast as it is filled, and others wait.
         queue = self._queue
-        while queue:
+        left = SEND_PIECE_BYTES
+        while queue and left > 0:
             data = queue[0]
-            sent = transmit_bytes(self.descriptor, data, self._sent)
+            sent = transmit_bytes(self.descriptor, data, self._sent, left)
             if sent < 0:
                 self._failed(-sent)
                 break
+            left -= sent
             self._queued_bytes -= sent
             self._sent += sent
             if self._sent < len(data):

@@ -20,6 +20,7 @@ from headwater.engine import Engine
 from headwater.errors import HeadwaterError
 from headwater.keyspace.waiters import NEVER
 from headwater.server.connection import Connection, Shared
+from headwater.server.garbage import settle
 from headwater.server.gate import Gate
 from headwater.server.logs import NOTICE, VERBOSE, set_level
 from headwater.server.poller import AVAILABLE, Poller
@@ -58,6 +59,8 @@ class Server:
         self._stopping: asyncio.Event = None  # type: ignore[assignment]
         self._gate: Gate = None  # type: ignore[assignment]
         self._working: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._packing: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._cleaning: asyncio.Handle | None = None
         self._failure: Exception | None = None
         self._timeout_s = 0
         self._keepalive_s = 0
@@ -86,6 +89,7 @@ class Server:
         self.config.on_change(_SETTINGS, self._apply_settings)
         self.config.on_change("maxclients", self._apply_maxclients)
         self.state.waiters.on_earlier = self._set_timer
+        self.engine.packer.on_work = self._pack_soon
         self.config.on_change(("port", "bind"), self._apply_address)
         path = self.config.get_path("unixsocket")
         if self.config.get_int("port") == 0 and not path:
@@ -192,6 +196,17 @@ class Server:
         if delay_s is not None and self._working is None:
             self._working = self._loop.call_later(delay_s, self._work)
 
+    def _pack_soon(self) -> None:
+        """Blocks of streams are due to be compressed."""
+        if self._packing is None:
+            self._packing = self._loop.call_soon(self._pack)
+
+    def _pack(self) -> None:
+        self._packing = None
+        delay_s = self.engine.packer.work()
+        if delay_s is not None:
+            self._packing = self._loop.call_later(delay_s, self._pack)
+
     def request_shutdown(self) -> None:
         """Stop soon: `wait_stopped` returns."""
         self._stopping.set()
@@ -206,7 +221,14 @@ class Server:
         self._gate.end_round()
         self.engine.persistence.close()
         self._gate.let_go()
-        for timer in (self._timer, self._tick_timer, self._working):
+        self.engine.packer.close()
+        for timer in (
+            self._timer,
+            self._tick_timer,
+            self._working,
+            self._packing,
+            self._cleaning,
+        ):
             if timer is not None:
                 timer.cancel()
         for connection in list(self.state.clients.values()):
@@ -334,9 +356,9 @@ class Server:
                 self._set_timer(at_ms)
 
     def _tick(self) -> None:
-        more = False
         try:
-            more = self.engine.tick()
+            if self.engine.tick():
+                self._clean_soon()
             self._gate.end_round()
             now_ms = self.engine.clock.now_ms
             self.sampler.sample(now_ms)
@@ -345,8 +367,20 @@ class Server:
                 self._enforce_output_limit(connection, now_ms)
             if self._timeout_s:
                 self._close_idle(now_ms)
+            settle()
         finally:
-            self._tick_timer = self._loop.call_later(0 if more else _TICK_S, self._tick)
+            self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
+
+    def _clean_soon(self) -> None:
+        """There is more to expire or to free: go on when the clients had their turn."""
+        if self._cleaning is None:
+            self._cleaning = self._loop.call_soon(self._clean)
+
+    def _clean(self) -> None:
+        self._cleaning = None
+        if self.engine.clean():
+            self._clean_soon()
+        self._gate.end_round()
 
     def _enforce_output_limit(self, connection: Connection, now_ms: int) -> None:
         limits = self.config.output_limits

@@ -12,6 +12,10 @@ sealed block never changes at all; dropping an entry gives a new block, and so d
 should it have become the last one again. So a reply or a snapshot may hold a block for as long
 as it likes.
 
+A sealed block may be packed: `packed` has its entries compressed, and `buf` and `offsets` are None
+until somebody reads it, and again some time later. So everybody else reads through `data`,
+`offset`, `entry_id`, `find`, or goes through a whole block with `opened`.
+
 A block ends where a node of Redis would (see listpack.py), so it also counts entries that are
 gone (`dead`), remembers the field names of the first entry it ever had (`master`) and the ID of
 the last one (`tail`), which may be gone too.
@@ -19,22 +23,33 @@ the last one (`tail`), which may be gone too.
 
 from __future__ import annotations
 
+from typing import Any
+
 from headwater.raw import (
     alloc,
     copy,
+    copy_bytes,
     decimal_length,
     equal,
     get_u32,
     put_decimal,
     put_u32,
 )
+from headwater.resp.reply import Reply
 from headwater.resp.request import Request
+from headwater.streams.codec import Packed
 from headwater.streams.ids import MAX
 from headwater.streams.listpack import HEAD_BYTES, element_bytes, integer_bytes
 
 _SLOTS_AT_START = 4
 _SIGNED_MAX = 2**63 - 1
 _EMPTY = bytearray()
+_UNPACK_FIRST: Any = None  # what stands for the bytes of a packed block
+
+RAW, WAITING, PACKED, REFUSED = 0, 1, 2, 3
+"""Whether a sealed block is packed: no; it is about to be; yes; no, since that would not pay."""
+
+_PACKED = PACKED  # the same as a C number
 
 
 class Block:
@@ -51,9 +66,11 @@ class Block:
         "dead",
         "entries_bytes",
         "first",
+        "form",
         "last_ms",
         "last_seq",
         "offsets",
+        "packed",
         "sealed",
         "slots",
         "tail_ms",
@@ -70,6 +87,8 @@ class Block:
         self.first = 0
         self.dead = 0
         self.sealed = False
+        self.form = 0
+        self.packed: Packed | None = None
         self.last_ms = 0
         self.last_seq = 0
         self.tail_ms = 0
@@ -91,35 +110,47 @@ class Block:
         """Where the entry of a slot begins; `slots` gives where the last one ends."""
         if slot == self.slots:
             return self.used
+        if slot == 0:
+            return 0
+        if self.offsets is None:
+            self._unpack()
         return get_u32(self.offsets, 4 * slot)
+
+    def data(self) -> bytearray:
+        """The bytes of the entries, up to `used`; whoever holds them may rely on them."""
+        if self.buf is None:
+            self._unpack()
+        return self.buf
 
     def entry_id(self, slot: int) -> tuple[int, int]:
         """The ID of a slot's entry, read from its bytes."""
-        buf = self.buf
-        pos = get_u32(self.offsets, 4 * slot) + 8
-        if buf[pos - 2] != 13:
-            pos += 1
-        ms = 0
-        c = buf[pos]
-        while c != 45:
-            ms = ms * 10 + (c - 48)
-            pos += 1
-            c = buf[pos]
-        seq = 0
-        pos += 1
-        c = buf[pos]
-        while c != 13:
-            seq = seq * 10 + (c - 48)
-            pos += 1
-            c = buf[pos]
-        return ms, seq
+        if self.buf is None:
+            self._unpack()
+        return self._id_at(slot)
+
+    def _id_at(self, slot: int) -> tuple[int, int]:
+        return id_at(self.buf, get_u32(self.offsets, 4 * slot))
+
+    def write_id(self, slot: int, reply: Reply) -> None:
+        """Write the ID of a slot's entry as a bulk string: it lies in the entry as one."""
+        buf = self.data()
+        pos = get_u32(self.offsets, 4 * slot) + 4
+        # Behind $ the length of the ID in one or two digits, CRLF, the ID, CRLF.
+        n = buf[pos + 1] - 48
+        if buf[pos + 2] == 13:
+            n += 6
+        else:
+            n = 10 * n + buf[pos + 2] - 48 + 7
+        reply.span(buf, pos, n)
 
     def find(self, ms: int, seq: int) -> int:
         """The first live slot whose ID is at or above this one; `slots` when all are below."""
+        if self.buf is None:
+            self._unpack()
         low, high = self.first, self.slots
         while low < high:
             middle = (low + high) // 2
-            m, s = self.entry_id(middle)
+            m, s = self._id_at(middle)
             if m < ms or (m == ms and s < seq):
                 low = middle + 1
             else:
@@ -128,13 +159,20 @@ class Block:
 
     def listpack_bytes(self) -> int:
         """What Redis's node of the same history would take."""
-        counts = integer_bytes(self.slots - self.first) + integer_bytes(self.dead)
+        counts = 4
+        if self.slots - self.first > 127 or self.dead > 127:
+            counts = integer_bytes(self.slots - self.first) + integer_bytes(self.dead)
         return HEAD_BYTES + counts + self._master_bytes + self.entries_bytes
 
     # --- appending, while open ---
 
     def follow(self, other: Block) -> None:
-        """Share the field names of the block before, which are mostly this one's too."""
+        """Expect as many entries as the block before had, and share its field names.
+
+        They are mostly this one's too.
+        """
+        if other.slots > _SLOTS_AT_START:
+            self.offsets = alloc(4 * other.slots)
         self._master = other._master
         self._master_bytes = other._master_bytes
         self._master_fields = other._master_fields
@@ -144,9 +182,9 @@ class Block:
 
         The request is wellformed, and its argument 2 * fields from `arg` is the last one used.
         """
-        last = arg + 2 * fields - 1
-        span = request.start(arg) - 3 - decimal_length(request.length(arg))
-        span_bytes = request.start(last) + request.length(last) + 2 - span
+        last = 2 * (arg + 2 * fields - 1)
+        span = request.spans[2 * arg] - 3 - decimal_length(request.spans[2 * arg + 1])
+        span_bytes = request.spans[last] + request.spans[last + 1] + 2 - span
         id_bytes = decimal_length(ms) + 1 + decimal_length(seq)
         size = 12 + decimal_length(id_bytes) + id_bytes + decimal_length(2 * fields) + span_bytes
         if self.used + size > self.capacity:
@@ -201,23 +239,34 @@ class Block:
         and their names unless they are the first entry's, the values, the number of elements.
         """
         buf = request.buf
-        same = fields == self._master_fields and self._same_fields(request, arg, fields)
+        names, at = self._master, 0
+        same = fields == self._master_fields
+        elements = fields + 3
+        size = 2
+        for i in range(2 * arg, 2 * (arg + 2 * fields), 4):
+            if same:
+                n = request.spans[i + 1]
+                same = get_u32(names, at) == n and equal(names, at + 4, buf, request.spans[i], n)
+                at += n + 4
+            pos = request.spans[i + 2]
+            n = request.spans[i + 3]
+            if 0 < n < 64 and buf[pos] > 57:
+                size += n + 2  # a short string, certainly no integer
+            else:
+                size += element_bytes(buf, pos, n)
         if self.slots == 0:
             self._master_ms = ms
             self._master_seq = seq
             if not same:
                 self._become_master(request, arg, fields)
                 same = True
-        elements = fields + 3
-        size = 2 + _difference_bytes(ms, self._master_ms) + _difference_bytes(seq, self._master_seq)
-        for i in range(arg, arg + 2 * fields, 2):
-            if not same:
-                size += element_bytes(buf, request.start(i), request.length(i))
-            size += element_bytes(buf, request.start(i + 1), request.length(i + 1))
         if not same:
             elements += fields + 1
             size += integer_bytes(fields)
-        self.entries_bytes += size + integer_bytes(elements)
+            for i in range(arg, arg + 2 * fields, 2):
+                size += element_bytes(buf, request.start(i), request.length(i))
+        size += _difference_bytes(ms, self._master_ms) + _difference_bytes(seq, self._master_seq)
+        self.entries_bytes += size + (2 if elements <= 127 else integer_bytes(elements))
 
     def _become_master(self, request: Request, arg: int, fields: int) -> None:
         """Keep the field names, with which those of later entries are compared."""
@@ -237,19 +286,13 @@ class Block:
         self._master_bytes = bytes_in_listpack
         self._master_fields = fields
 
-    def _same_fields(self, request: Request, arg: int, fields: int) -> bool:
-        names, pos = self._master, 0
-        for i in range(arg, arg + 2 * fields, 2):
-            n = request.length(i)
-            if get_u32(names, pos) != n:
-                return False
-            if not equal(names, pos + 4, request.buf, request.start(i), n):
-                return False
-            pos += n + 4
-        return True
-
     def seal(self) -> None:
-        """Give back the room that appending would need; nothing is appended any more."""
+        """Give back the room that appending would need; nothing is appended any more.
+
+        A block that is sealed already stays as it is: it may be packed, or held by others.
+        """
+        if self.sealed:
+            return
         self.sealed = True
         if self.capacity - self.used > self.capacity // 8:
             exact = alloc(self.used)
@@ -260,6 +303,77 @@ class Block:
             tight = alloc(4 * self.slots)
             copy(tight, 0, self.offsets, 0, 4 * self.slots)
             self.offsets = tight
+
+    # --- packing ---
+
+    def to_pack(self) -> bytearray:
+        """What is to be compressed: the entries, and the length of each; of a sealed block."""
+        raw = alloc(self.used + 4 * self.slots)
+        copy(raw, 0, self.buf, 0, self.used)
+        end = self.used
+        slot = self.slots
+        while slot > 0:
+            slot -= 1
+            start = self.offset(slot)
+            put_u32(raw, self.used + 4 * slot, end - start)
+            end = start
+        return raw
+
+    def pack(self, packed: Packed) -> None:
+        """Give up the bytes for what `to_pack` gave, compressed."""
+        self.packed = packed
+        self.form = _PACKED
+        self.capacity = len(packed.data)
+        self.buf = _UNPACK_FIRST
+        self.offsets = _UNPACK_FIRST
+
+    def opened(self) -> Block:
+        """A block with the same entries that lie there unpacked, for reading it once.
+
+        What had to be unpacked for it is not kept.
+        """
+        if self.buf is not None:
+            return self
+        other = Block(0)
+        other.sealed = True
+        other.used = other.capacity = self.used
+        other.slots = self.slots
+        other.first = self.first
+        other._take_history(self)
+        other._unpack_from(self)
+        return other
+
+    def drop_copy(self) -> int:
+        """Forget what was unpacked; returns how many bytes it was kept as."""
+        if self.packed is not None:
+            self.buf = _UNPACK_FIRST
+            self.offsets = _UNPACK_FIRST
+        return self.used + 8 * self.slots
+
+    def _unpack(self) -> None:
+        """Unpack and keep the copy for a while."""
+        self._unpack_from(self)
+        packed = self.packed
+        assert packed is not None
+        packed.codec.keep(self, self.used + 8 * self.slots)
+
+    def _unpack_from(self, other: Block) -> None:
+        packed = other.packed
+        assert packed is not None
+        used = self.used
+        codec = packed.codec
+        raw = codec.unpack(packed.data, used + 4 * self.slots)
+        buf = alloc(used + 4 * self.slots)
+        copy_bytes(buf, 0, raw)
+        offsets = alloc(4 * self.slots)
+        at = 0
+        for slot in range(self.slots):
+            put_u32(offsets, 4 * slot, at)
+            at += get_u32(buf, used + 4 * slot)
+        if at != used:
+            raise RuntimeError("a packed block of a stream is damaged: its entries do not fit")
+        self.buf = buf
+        self.offsets = offsets
 
     # --- loading ---
 
@@ -307,16 +421,29 @@ class Block:
     # --- dropping entries ---
 
     def twin(self) -> Block:
-        """A block of the same entries that shares their bytes, of a sealed one; sealed too."""
+        """A block of the same entries that shares their bytes, of a sealed one; sealed too.
+
+        So is an unpacked copy: who takes one entry after the other away need not unpack each time.
+        """
         other = Block(0)
         other.sealed = True
-        other.buf = self.buf
-        other.capacity = self.capacity
+        packed = self.packed
+        if packed is not None:
+            other.pack(packed)
+            other.buf = self.buf
+            other.offsets = self.offsets
+        else:
+            other.buf = self.buf
+            other.offsets = self.offsets
+            other.capacity = self.capacity
         other.used = self.used
-        other.offsets = self.offsets
         other.slots = self.slots
         other.first = self.first
         other._take_history(self)
+        if packed is not None and other.buf is not None:
+            # Counted like one of its own: this block's goes at another time.
+            codec = packed.codec
+            codec.keep(other, other.used + 8 * other.slots)
         return other
 
     def own(self) -> Block:
@@ -339,9 +466,10 @@ class Block:
         start = self.offset(self.first)
         cut_start = self.offset(slot)
         cut_end = self.offset(slot + 1) if slot < self.slots else cut_start
-        other = Block(self.capacity - start)
-        copy(other.buf, 0, self.buf, start, cut_start - start)
-        copy(other.buf, cut_start - start, self.buf, cut_end, self.used - cut_end)
+        other = Block((self.capacity if self.packed is None else self.used) - start)
+        buf = self.data()
+        copy(other.buf, 0, buf, start, cut_start - start)
+        copy(other.buf, cut_start - start, buf, cut_end, self.used - cut_end)
         other.used = self.used - start - (cut_end - cut_start)
         live = self.slots - self.first
         other.offsets = alloc(4 * live + 16)
@@ -375,12 +503,41 @@ class Block:
         self.dead += n
 
     def memory_bytes(self) -> int:
-        """Bytes allocated, with a fixed allowance for the objects themselves."""
+        """Bytes allocated, with a fixed allowance for the objects themselves.
+
+        An unpacked copy of a packed block is not counted: it goes by itself.
+        """
+        if self.packed is not None:
+            return 320 + self.capacity + len(self._master)
         return 320 + self.capacity + len(self.offsets) + len(self._master)
+
+
+def id_at(buf: bytearray, pos: int) -> tuple[int, int]:
+    """The ID of the entry that is stored at `pos`."""
+    # Behind *2 CRLF $ the length of the ID in one or two digits, CRLF.
+    pos += 8
+    if buf[pos - 2] != 13:
+        pos += 1
+    ms = 0
+    c = buf[pos]
+    while c != 45:
+        ms = ms * 10 + (c - 48)
+        pos += 1
+        c = buf[pos]
+    seq = 0
+    pos += 1
+    c = buf[pos]
+    while c != 13:
+        seq = seq * 10 + (c - 48)
+        pos += 1
+        c = buf[pos]
+    return ms, seq
 
 
 def _difference_bytes(value: int, base: int) -> int:
     """Size of the element that holds `value - base`; Redis keeps it in 64 signed bits."""
+    if base <= value <= base + 127:
+        return 2
     difference = value - base if value >= base else MAX - (base - value) + 1
     if difference <= _SIGNED_MAX:
         return integer_bytes(difference)

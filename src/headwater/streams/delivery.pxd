@@ -2,10 +2,10 @@ cimport cython
 
 from headwater.raw cimport copy, decimal_length
 from headwater.resp.reply cimport Reply
-from headwater.streams.block cimport Block
+from headwater.streams.block cimport Block, id_at
 from headwater.streams.group cimport Consumer, Group
 from headwater.streams.ids cimport next_id, u64
-from headwater.streams.lag cimport counts_on, entries_read_at
+from headwater.streams.lag cimport counts_on, entries_read_at, has_deleted_from
 from headwater.streams.pending cimport PendingEntries
 from headwater.streams.range cimport Range
 from headwater.streams.records cimport Records
@@ -13,6 +13,8 @@ from headwater.streams.stream cimport Stream
 
 cdef u64 _MAX_COUNT
 cdef long long _MAX_READ
+cdef long long _UNKNOWN
+cdef Py_ssize_t _ATTACH_BYTES
 cdef long long NEVER_MS
 cdef Py_ssize_t NULL_ENTRY_BYTES
 cdef Py_ssize_t TWO_ELEMENTS_BYTES
@@ -42,45 +44,90 @@ cdef class EntryFinder:
     cpdef bint find(self, u64 ms, u64 seq) except -1
 
     @cython.locals(block=Block)
-    cpdef void _stand_on(self, Py_ssize_t index, Py_ssize_t slot) except *
+    cpdef int _stand_on(self, Py_ssize_t index, Py_ssize_t slot) except -1
 
-    cpdef void write(self, Reply reply) except *
-    cpdef void write_claimed(self, Reply reply, long long idle_ms, u64 count) except *
+    cpdef int write(self, Reply reply) except -1
+    cpdef int write_claimed(self, Reply reply, long long idle_ms, u64 count) except -1
 
 
 @cython.locals(
-    ok=bint,
+    blocks=list,
+    total=Py_ssize_t,
     ms=u64,
     seq=u64,
-    run=Range,
-    kept=Py_ssize_t,
-    size="long long",
-    index=Py_ssize_t,
+    before_ms=u64,
+    before_seq=u64,
+    index1=Py_ssize_t,
+    slot1=Py_ssize_t,
+    index2=Py_ssize_t,
+    slot2=Py_ssize_t,
+    found=bint,
     block=Block,
-    slot=Py_ssize_t,
+    begin=Py_ssize_t,
     end=Py_ssize_t,
+    last=Py_ssize_t,
+    behind=Py_ssize_t,
+    kept=Py_ssize_t,
+    size=Py_ssize_t,
 )
-cpdef Range new_entries(
+cpdef (Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) run_behind(
     Stream stream, Group group, long long count, long long max_bytes, Py_ssize_t extra_bytes
+) except *
+
+@cython.locals(
+    run=Range,
+    block=Block,
+    buf=bytearray,
+    pos=Py_ssize_t,
+    index=Py_ssize_t,
+    start=Py_ssize_t,
+    n=Py_ssize_t,
 )
+cpdef int write_run(
+    Stream stream,
+    Py_ssize_t index1,
+    Py_ssize_t slot1,
+    Py_ssize_t index2,
+    Py_ssize_t slot2,
+    Py_ssize_t size,
+    Reply reply,
+) except -1
 
 @cython.locals(
     pending=PendingEntries,
     number="unsigned int",
+    blocks=list,
     read="long long",
     exact=bint,
     ms=u64,
     seq=u64,
     index=Py_ssize_t,
     block=Block,
+    buf=bytearray,
     slot=Py_ssize_t,
     end=Py_ssize_t,
 )
-cpdef void hand_over(
-    Stream stream, Group group, Consumer consumer, long long now_ms, bint noack, Range run
-) except *
+cpdef int hand_over(
+    Stream stream,
+    Group group,
+    Consumer consumer,
+    long long now_ms,
+    bint noack,
+    Py_ssize_t index1,
+    Py_ssize_t slot1,
+    Py_ssize_t index2,
+    Py_ssize_t slot2,
+    Py_ssize_t count,
+) except -1
 
-@cython.locals(run=Range)
+@cython.locals(
+    index1=Py_ssize_t,
+    slot1=Py_ssize_t,
+    index2=Py_ssize_t,
+    slot2=Py_ssize_t,
+    n=Py_ssize_t,
+    size=Py_ssize_t,
+)
 cpdef (Py_ssize_t, Py_ssize_t) deliver(
     Stream stream,
     Group group,
@@ -94,11 +141,17 @@ cpdef (Py_ssize_t, Py_ssize_t) deliver(
 
 @cython.locals(
     pending=PendingEntries,
+    records=Records,
     finder=EntryFinder,
     size=Py_ssize_t,
     until_ms="long long",
     handle="unsigned int",
-    run=Range,
+    index1=Py_ssize_t,
+    slot1=Py_ssize_t,
+    index2=Py_ssize_t,
+    slot2=Py_ssize_t,
+    n=Py_ssize_t,
+    new_size=Py_ssize_t,
     left="long long",
     total=Py_ssize_t,
     delivered=u64,
@@ -116,11 +169,14 @@ cpdef (Py_ssize_t, Py_ssize_t) deliver_claiming(
     list due,
 ) except *
 
+@cython.locals(records=Records, stream=Stream, handle="unsigned int", first_ms=u64, first_seq=u64, final=bint)
+cpdef unsigned int first_with_data(PendingEntries pending, EntryFinder finder) except? 0
+
 cpdef Py_ssize_t claim_bytes(u64 idle_ms, u64 count) noexcept
 
 @cython.locals(
-    size=Py_ssize_t,
     buf=bytearray,
+    data=bytearray,
     pos=Py_ssize_t,
     index=Py_ssize_t,
     block=Block,
@@ -129,7 +185,16 @@ cpdef Py_ssize_t claim_bytes(u64 idle_ms, u64 count) noexcept
     start=Py_ssize_t,
     behind=Py_ssize_t,
 )
-cpdef Py_ssize_t write_with_zeros(Stream stream, Range run, Reply reply) except -1
+cpdef Py_ssize_t write_with_zeros(
+    Stream stream,
+    Py_ssize_t index1,
+    Py_ssize_t slot1,
+    Py_ssize_t index2,
+    Py_ssize_t slot2,
+    Py_ssize_t count,
+    Py_ssize_t size,
+    Reply reply,
+) except -1
 
 @cython.locals(
     ok=bint,
@@ -159,5 +224,5 @@ cpdef Py_ssize_t history_within(
     Group group, EntryFinder finder, list handles, long long max_bytes
 ) except -1
 
-@cython.locals(records=Records, finder=EntryFinder, handle="unsigned int", time_ms="long long")
+@cython.locals(records=Records, handle="unsigned int", time_ms="long long")
 cpdef long long claimable_at(Stream stream, Group group, long long min_idle_ms) except? -1

@@ -17,15 +17,18 @@ from __future__ import annotations
 
 from headwater.raw import copy, decimal_length
 from headwater.resp.reply import Reply
-from headwater.streams.block import Block
-from headwater.streams.group import Consumer, Group
-from headwater.streams.ids import MAX, next_id
-from headwater.streams.lag import counts_on, entries_read_at
-from headwater.streams.range import Range
+from headwater.streams.block import Block, id_at
+from headwater.streams.group import UNKNOWN, Consumer, Group
+from headwater.streams.ids import next_id
+from headwater.streams.lag import counts_on, entries_read_at, has_deleted_from
+from headwater.streams.pending import PendingEntries
+from headwater.streams.range import ATTACH_BYTES, Range
 from headwater.streams.stream import Stream
 
 MAX_COUNT = 2**63 - 1  # deliveries stay at this, which is what XNACK FATAL sets
 _MAX_COUNT = MAX_COUNT  # the same as a C number
+_UNKNOWN = UNKNOWN
+_ATTACH_BYTES = ATTACH_BYTES
 _MAX_READ = 2**63 - 1  # entries_read stays at this
 NEVER_MS = 2**63 - 1
 NULL_ENTRY_BYTES = 30  # about what an entry takes whose data is deleted
@@ -45,7 +48,7 @@ class EntryFinder:
     """Finds entries by ID; the one behind the last one found without a search.
 
     Valid until the stream changes. After `find` gave True the entry's bytes are `size` bytes
-    of `block.buf` from `start` on.
+    of `block.data()` from `start` on.
     """
 
     __slots__ = ("block", "index", "size", "slot", "start", "stream")
@@ -94,88 +97,187 @@ class EntryFinder:
 
     def write(self, reply: Reply) -> None:
         """Write the entry that was found."""
-        reply.span(self.block.buf, self.start, self.size)
+        reply.span(self.block.data(), self.start, self.size)
 
     def write_claimed(self, reply: Reply, idle_ms: int, count: int) -> None:
         """Write the entry that was found with the two elements of CLAIM."""
         reply.raw_bytes(b"*4\r\n")
-        reply.span(self.block.buf, self.start + TWO_ELEMENTS_BYTES, self.size - TWO_ELEMENTS_BYTES)
+        data, start = self.block.data(), self.start + TWO_ELEMENTS_BYTES
+        reply.span(data, start, self.size - TWO_ELEMENTS_BYTES)
         reply.integer(idle_ms)
         reply.integer(count)
 
 
-def new_entries(
+def run_behind(
     stream: Stream, group: Group, count: int, max_bytes: int, extra_bytes: int
-) -> Range | None:
-    """Return the entries behind the last-delivered ID, within the limits; None for none.
+) -> tuple[int, int, int, int, int, int]:
+    """Where the entries behind the last-delivered ID are, within the limits.
 
-    Each counts as `extra_bytes` more than it is stored as.
+    (index of the first one's block, its slot, index of the last one's block, the slot behind it,
+    how many, their bytes); none: how many is 0. Each counts as `extra_bytes` more than it is
+    stored as.
+
+    Where the group stood is remembered, and good if the entry before is the last-delivered one;
+    whatever was trimmed, deleted or set in between makes that not so, and it is searched.
     """
-    if stream.length == 0 or (
-        group.last_ms > stream.last_ms
-        or (group.last_ms == stream.last_ms and group.last_seq >= stream.last_seq)
+    blocks = stream.blocks
+    total = len(blocks)
+    ms = group.last_ms
+    seq = group.last_seq
+    if (
+        stream.length == 0
+        or count == 0
+        or (ms > stream.last_ms or (ms == stream.last_ms and seq >= stream.last_seq))
     ):
-        return None
-    ok, ms, seq = next_id(group.last_ms, group.last_seq)
-    if not ok:
-        return None
-    run = stream.range(ms, seq, MAX, MAX, count, False)
-    if run is None or max_bytes < 0 or run.size + extra_bytes * run.count <= max_bytes:
-        return run
+        return 0, 0, 0, 0, 0, 0
+    index1 = group.next_index
+    slot1 = group.next_slot
+    found = False
+    if stream.head <= index1 < total:
+        block = blocks[index1]
+        if slot1 == block.slots:
+            found = block.last_ms == ms and block.last_seq == seq
+            if found:
+                index1 += 1
+                if index1 == total:
+                    return 0, 0, 0, 0, 0, 0
+                block = blocks[index1]
+                slot1 = block.first
+        elif block.first < slot1 < block.slots:
+            before_ms, before_seq = block.entry_id(slot1 - 1)
+            found = before_ms == ms and before_seq == seq
+    if not found:
+        found, ms, seq = next_id(ms, seq)
+        if not found:
+            return 0, 0, 0, 0, 0, 0
+        index1, slot1 = stream.locate(ms, seq)
+        if index1 == total:
+            return 0, 0, 0, 0, 0, 0
+    index2 = index1
+    slot2 = slot1
     kept = 0
     size = 0
-    for index in range(run.index1, run.index2 + 1):
-        block = stream.blocks[index]
-        slot = run.slot1 if index == run.index1 else block.first
-        end = run.slot2 if index == run.index2 else block.slots
-        while slot < end:
-            if kept != 0 and size >= max_bytes:
-                run.keep(kept, False)
-                return run
-            size += block.offset(slot + 1) - block.offset(slot) + extra_bytes
+    while True:
+        block = blocks[index2]
+        begin = slot1 if index2 == index1 else block.first
+        slot2 = block.slots
+        if count >= 0 and slot2 - begin > count - kept:
+            slot2 = begin + count - kept
+        kept += slot2 - begin
+        size += block.offset(slot2) - block.offset(begin)
+        if kept == count or index2 + 1 == total:
+            break
+        index2 += 1
+    if max_bytes < 0 or size + extra_bytes * kept <= max_bytes:
+        return index1, slot1, index2, slot2, kept, size
+    last = index2
+    end = slot2
+    index2 = index1
+    kept = 0
+    size = 0
+    while True:
+        block = blocks[index2]
+        slot2 = slot1 if index2 == index1 else block.first
+        behind = end if index2 == last else block.slots
+        while slot2 < behind:
+            size += block.offset(slot2 + 1) - block.offset(slot2)
             kept += 1
-            slot += 1
-    return run
+            slot2 += 1
+            if size + extra_bytes * kept >= max_bytes:
+                return index1, slot1, index2, slot2, kept, size
+        if index2 == last:
+            return index1, slot1, index2, slot2, kept, size
+        index2 += 1
+
+
+def write_run(
+    stream: Stream, index1: int, slot1: int, index2: int, slot2: int, size: int, reply: Reply
+) -> None:
+    """Write the entries of a run one behind the other, without an array head."""
+    if size > _ATTACH_BYTES:
+        run = Range(stream.blocks, index1, slot1, index2, slot2)
+        run.keep(-1, False)
+        run.write(reply, False)
+    else:
+        reply.reserve(size)
+        buf = reply.buf
+        pos = reply.pos
+        index = index1
+        while index <= index2:
+            block = stream.blocks[index]
+            start = block.offset(slot1 if index == index1 else block.first)
+            n = block.offset(slot2 if index == index2 else block.slots) - start
+            copy(buf, pos, block.data(), start, n)
+            pos += n
+            index += 1
+        reply.pos = pos
 
 
 def hand_over(
-    stream: Stream, group: Group, consumer: Consumer, now_ms: int, noack: bool, run: Range
+    stream: Stream,
+    group: Group,
+    consumer: Consumer,
+    now_ms: int,
+    noack: bool,
+    index1: int,
+    slot1: int,
+    index2: int,
+    slot2: int,
+    count: int,
 ) -> None:
-    """Make the group and the consumer hold a run of new entries.
+    """Make the group and the consumer hold a run of new entries, `count` of them.
 
     They become pending unless `noack`; the last-delivered ID and the counter follow.
     """
     pending = group.pending
     number = consumer.number
+    blocks = stream.blocks
     read = group.entries_read
-    exact = counts_on(stream, group)
+    block = blocks[index1]
+    # As `counts_on`: an entry before the run is at or below the last-delivered ID.
+    exact = (
+        read != _UNKNOWN
+        and (index1 > stream.head or slot1 > block.first)
+        and (
+            (stream.max_deleted_ms == 0 and stream.max_deleted_seq == 0)
+            or not has_deleted_from(stream, group.last_ms, group.last_seq)
+        )
+    )
     ms = group.last_ms
     seq = group.last_seq
     if exact and noack:
-        block = stream.blocks[run.index2]
-        ms, seq = block.entry_id(run.slot2 - 1)
-        read = _MAX_READ if run.count > _MAX_READ - read else read + run.count
-        group.set_position(ms, seq, read)
-        return
-    for index in range(run.index1, run.index2 + 1):
-        block = stream.blocks[index]
-        slot = run.slot1 if index == run.index1 else block.first
-        end = run.slot2 if index == run.index2 else block.slots
-        while slot < end:
-            ms, seq = block.entry_id(slot)
-            if exact:
-                if read < _MAX_READ:
-                    read += 1
-            else:
-                read = entries_read_at(stream, ms, seq)
-                group.set_position(ms, seq, read)
-                exact = counts_on(stream, group)
-            if not noack:
-                pending.deliver(ms, seq, number, now_ms)
-            slot += 1
+        block = blocks[index2]
+        ms, seq = block.entry_id(slot2 - 1)
+        read = _MAX_READ if count > _MAX_READ - read else read + count
+    else:
+        index = index1
+        slot = slot1
+        while True:
+            block = blocks[index]
+            end = slot2 if index == index2 else block.slots
+            buf = block.data()
+            while slot < end:
+                ms, seq = id_at(buf, block.offset(slot))
+                if exact:
+                    if read < _MAX_READ:
+                        read += 1
+                else:
+                    read = entries_read_at(stream, ms, seq)
+                    group.set_position(ms, seq, read)
+                    exact = counts_on(stream, group)
+                if not noack:
+                    pending.deliver(ms, seq, number, now_ms)
+                slot += 1
+            if index == index2:
+                break
+            index += 1
+            block = blocks[index]
+            slot = block.first
+        if not noack:
+            consumer.active_ms = now_ms
     group.set_position(ms, seq, read)
-    if not noack:
-        consumer.active_ms = now_ms
+    group.next_index = index2
+    group.next_slot = slot2
 
 
 def deliver(
@@ -189,13 +291,13 @@ def deliver(
     reply: Reply,
 ) -> tuple[int, int]:
     """Deliver new entries (XREADGROUP with `>` and without CLAIM)."""
-    run = new_entries(stream, group, count, max_bytes, 0)
-    if run is None:
+    index1, slot1, index2, slot2, n, size = run_behind(stream, group, count, max_bytes, 0)
+    if n == 0:
         return 0, 0
-    reply.array(run.count)
-    run.write(reply, False)
-    hand_over(stream, group, consumer, now_ms, noack, run)
-    return run.count, run.size
+    reply.array(n)
+    write_run(stream, index1, slot1, index2, slot2, size, reply)
+    hand_over(stream, group, consumer, now_ms, noack, index1, slot1, index2, slot2, n)
+    return n, size
 
 
 def deliver_claiming(
@@ -217,42 +319,65 @@ def deliver_claiming(
     is deleted are passed over.
     """
     pending = group.pending
+    records = pending.records
     finder = EntryFinder(stream)
     size = 0
     until_ms = now_ms - min_idle_ms
-    handle = pending.oldest
-    while handle != 0 and pending.records.time(handle) <= until_ms:
+    handle = first_with_data(pending, finder)
+    while handle != 0 and records.time(handle) <= until_ms:
         if len(due) == count or (due and 0 <= max_bytes <= size):
             break
-        if finder.find(pending.records.ms(handle), pending.records.seq(handle)):
+        if finder.find(records.ms(handle), records.seq(handle)):
             due.append(handle)
-            size += finder.size + claim_bytes(
-                now_ms - pending.records.time(handle), pending.records.count(handle)
-            )
-        handle = pending.records.behind(handle)
+            size += finder.size + claim_bytes(now_ms - records.time(handle), records.count(handle))
+        handle = records.behind(handle)
 
-    run = None
+    index1 = slot1 = index2 = slot2 = n = new_size = 0
     if not due:
-        run = new_entries(stream, group, count, max_bytes, 8)
+        index1, slot1, index2, slot2, n, new_size = run_behind(stream, group, count, max_bytes, 8)
     elif len(due) != count and (max_bytes < 0 or size < max_bytes):
         left = count - len(due) if count >= 0 else -1
-        run = new_entries(stream, group, left, max_bytes - size if max_bytes >= 0 else -1, 8)
-    total = len(due)
-    if run is not None:
-        total += run.count
+        index1, slot1, index2, slot2, n, new_size = run_behind(
+            stream, group, left, max_bytes - size if max_bytes >= 0 else -1, 8
+        )
+    total = len(due) + n
     if total == 0:
         return 0, 0
     reply.array(total)
     for handle in due:
-        delivered = pending.records.count(handle)
-        finder.find(pending.records.ms(handle), pending.records.seq(handle))
-        finder.write_claimed(reply, now_ms - pending.records.time(handle), delivered)
+        delivered = records.count(handle)
+        finder.find(records.ms(handle), records.seq(handle))
+        finder.write_claimed(reply, now_ms - records.time(handle), delivered)
         pending.assign(handle, consumer.number, now_ms, one_more(delivered))
         consumer.active_ms = now_ms
-    if run is not None:
-        size += write_with_zeros(stream, run, reply)
-        hand_over(stream, group, consumer, now_ms, noack, run)
+    if n != 0:
+        size += write_with_zeros(stream, index1, slot1, index2, slot2, n, new_size, reply)
+        hand_over(stream, group, consumer, now_ms, noack, index1, slot1, index2, slot2, n)
     return total, size
+
+
+def first_with_data(pending: PendingEntries, finder: EntryFinder) -> int:
+    """The handle of the first entry in the order by time whose data is not deleted, or 0.
+
+    Data that is deleted does not come back, unless XSETID has set the last-generated ID back
+    below it: those before the first are remembered and passed over, up to one above that ID.
+    """
+    records = pending.records
+    stream = finder.stream
+    handle = pending.passed
+    handle = pending.oldest if handle == 0 else records.behind(handle)
+    first_ms, first_seq = stream.first_id()
+    final = True
+    # Most of them were trimmed: they are below the stream's first entry.
+    while handle != 0 and (
+        records.compare(handle, first_ms, first_seq) < 0
+        or not finder.find(records.ms(handle), records.seq(handle))
+    ):
+        final = final and records.compare(handle, stream.last_ms, stream.last_seq) <= 0
+        if final:
+            pending.passed = handle
+        handle = records.behind(handle)
+    return handle
 
 
 def claim_bytes(idle_ms: int, count: int) -> int:
@@ -260,21 +385,31 @@ def claim_bytes(idle_ms: int, count: int) -> int:
     return 6 + decimal_length(idle_ms) + decimal_length(count)
 
 
-def write_with_zeros(stream: Stream, run: Range, reply: Reply) -> int:
-    """Write new entries with the two elements of CLAIM; return their bytes."""
-    size = run.size + 8 * run.count
+def write_with_zeros(
+    stream: Stream,
+    index1: int,
+    slot1: int,
+    index2: int,
+    slot2: int,
+    count: int,
+    size: int,
+    reply: Reply,
+) -> int:
+    """Write a run of new entries with the two elements of CLAIM; return their bytes."""
+    size += 8 * count
     reply.reserve(size)
     buf = reply.buf
     pos = reply.pos
-    for index in range(run.index1, run.index2 + 1):
+    for index in range(index1, index2 + 1):
         block = stream.blocks[index]
-        slot = run.slot1 if index == run.index1 else block.first
-        end = run.slot2 if index == run.index2 else block.slots
+        slot = slot1 if index == index1 else block.first
+        end = slot2 if index == index2 else block.slots
         start = block.offset(slot)
+        data = block.data()
         while slot < end:
             slot += 1
             behind = block.offset(slot)
-            copy(buf, pos, block.buf, start, behind - start)
+            copy(buf, pos, data, start, behind - start)
             buf[pos + 1] = 52  # *4 instead of *2
             pos += behind - start
             buf[pos] = 58
@@ -354,13 +489,10 @@ def claimable_at(stream: Stream, group: Group, min_idle_ms: int) -> int:
 
     Entries whose data is deleted are passed over, as they are never delivered.
     """
-    records = group.pending.records
-    finder = EntryFinder(stream)
-    handle = group.pending.oldest
-    while handle != 0 and not finder.find(records.ms(handle), records.seq(handle)):
-        handle = records.behind(handle)
+    handle = first_with_data(group.pending, EntryFinder(stream))
     if handle == 0:
         return -1
+    records = group.pending.records
     time_ms = records.time(handle)
     if min_idle_ms > NEVER_MS - time_ms:
         return NEVER_MS

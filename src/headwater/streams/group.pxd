@@ -19,6 +19,10 @@ cdef class Group:
     cdef readonly unsigned long long last_ms
     cdef readonly unsigned long long last_seq
     cdef public long long entries_read
+    cdef public Py_ssize_t next_index, next_slot
+    cdef readonly long long intact_holes
+    cdef readonly unsigned long long intact_ms, intact_seq
+    cdef readonly unsigned long long intact_end_ms, intact_end_seq
     cdef readonly PendingEntries pending
     cdef readonly dict consumers  # by name
     cdef readonly list by_number  # Consumer or None, by owner number
@@ -35,6 +39,15 @@ cdef class Group:
     cpdef Py_ssize_t pending_of(self, Consumer consumer) except -1
     cpdef void set_position(
         self, unsigned long long ms, unsigned long long seq, long long entries_read
+    ) noexcept
+
+    cpdef void note_intact(
+        self,
+        long long holes,
+        unsigned long long ms,
+        unsigned long long seq,
+        unsigned long long end_ms,
+        unsigned long long end_seq,
     ) noexcept
 
     @cython.locals(twin=Group, consumer=Consumer, copied=Consumer)

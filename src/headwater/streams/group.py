@@ -33,13 +33,37 @@ class Group:
     pending entries and the nacked ones add up to all pending entries.
     """
 
-    __slots__ = ("by_number", "consumers", "entries_read", "last_ms", "last_seq", "name", "pending")
+    __slots__ = (
+        "by_number",
+        "consumers",
+        "entries_read",
+        "intact_end_ms",
+        "intact_end_seq",
+        "intact_holes",
+        "intact_ms",
+        "intact_seq",
+        "last_ms",
+        "last_seq",
+        "name",
+        "next_index",
+        "next_slot",
+        "pending",
+    )
 
     def __init__(self, name: bytes, last_ms: int, last_seq: int, entries_read: int) -> None:
         self.name = name
         self.last_ms = last_ms  # the last-delivered ID
         self.last_seq = last_seq
         self.entries_read = entries_read
+        # Where in the stream's blocks the entry behind the last-delivered one was expected.
+        self.next_index = 0
+        self.next_slot = 0
+        # All pending IDs from the first to below the end had data when there were so many holes.
+        self.intact_holes = -1
+        self.intact_ms = 0
+        self.intact_seq = 0
+        self.intact_end_ms = 0
+        self.intact_end_seq = 0
         self.pending = PendingEntries()
         self.consumers: dict[bytes, Consumer] = {}
         self.by_number: list[Consumer | None] = [None]
@@ -82,6 +106,18 @@ class Group:
         self.last_ms = ms
         self.last_seq = seq
         self.entries_read = entries_read
+
+    def note_intact(self, holes: int, ms: int, seq: int, end_ms: int, end_seq: int) -> None:
+        """Note that every pending ID from one to below another has its data.
+
+        That holds while the stream has no more holes (`Stream.holes`), but for what goes at its
+        head: what becomes pending later always has its data.
+        """
+        self.intact_holes = holes
+        self.intact_ms = ms
+        self.intact_seq = seq
+        self.intact_end_ms = end_ms
+        self.intact_end_seq = end_seq
 
     def copy(self) -> Group:
         """Return an independent copy with the same pending entries."""

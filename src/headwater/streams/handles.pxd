@@ -23,6 +23,7 @@ cdef class HandleOrder:
 
     cdef readonly list chunks
     cdef readonly Py_ssize_t length
+    cdef Py_ssize_t found_number, found_slot
 
     @cython.locals(twin=HandleOrder, chunk=bytearray)
     cpdef HandleOrder copy(self)
@@ -35,10 +36,10 @@ cdef class HandleOrder:
         self, Records records, bytearray chunk, unsigned long long ms, unsigned long long seq
     ) noexcept
 
-    @cython.locals(chunk=bytearray, last="Py_ssize_t", end="Py_ssize_t", pos="Py_ssize_t")
-    cpdef void append(
+    @cython.locals(chunk=bytearray, last="Py_ssize_t", end="Py_ssize_t")
+    cpdef int append(
         self, unsigned int handle, unsigned long long ms, unsigned long long seq
-    ) except *
+    ) except -1
 
     @cython.locals(
         chunk=bytearray,
@@ -48,13 +49,13 @@ cdef class HandleOrder:
         capacity="Py_ssize_t",
         pos="Py_ssize_t",
     )
-    cpdef void insert(
+    cpdef object insert(
         self,
         Records records,
         unsigned int handle,
         unsigned long long ms,
         unsigned long long seq,
-    ) except *
+    )
 
     @cython.locals(
         chunk=bytearray,
@@ -73,21 +74,32 @@ cdef class HandleOrder:
         middle="Py_ssize_t",
         first="unsigned int",
     )
-    cpdef void make_room(self, Records records, Py_ssize_t number) except *
+    cpdef object make_room(self, Records records, Py_ssize_t number)
 
     @cython.locals(
-        chunk=bytearray,
-        number="Py_ssize_t",
-        slot="Py_ssize_t",
-        start="Py_ssize_t",
-        end="Py_ssize_t",
-        pos="Py_ssize_t",
-        first="Py_ssize_t",
-        handle="unsigned int",
+        chunk=bytearray, number="Py_ssize_t", slot="Py_ssize_t", handle="unsigned int"
     )
     cpdef unsigned int remove(
         self, Records records, unsigned long long ms, unsigned long long seq
     ) except? 0
+
+    @cython.locals(chunk=bytearray, number="Py_ssize_t", slot="Py_ssize_t", found=bint)
+    cpdef int take_out(
+        self,
+        Records records,
+        unsigned int handle,
+        unsigned long long ms,
+        unsigned long long seq,
+    ) except -1
+
+    @cython.locals(
+        chunk=bytearray,
+        start="Py_ssize_t",
+        end="Py_ssize_t",
+        pos="Py_ssize_t",
+        first="Py_ssize_t",
+    )
+    cpdef int drop(self, Py_ssize_t number, Py_ssize_t slot) except -1
 
     @cython.locals(
         left=bytearray,
@@ -98,7 +110,7 @@ cdef class HandleOrder:
         left_length="Py_ssize_t",
         right_length="Py_ssize_t",
     )
-    cpdef void merge(self, Py_ssize_t number) except *
+    cpdef object merge(self, Py_ssize_t number)
 
     @cython.locals(chunk=bytearray, slot="Py_ssize_t", handle="unsigned int")
     cpdef unsigned int find(
@@ -118,6 +130,25 @@ cdef class HandleOrder:
         self, Records records, unsigned long long ms, unsigned long long seq, Py_ssize_t limit
     )
 
+    @cython.locals(
+        chunk=bytearray,
+        passed="Py_ssize_t",
+        number="Py_ssize_t",
+        slot="Py_ssize_t",
+        end="Py_ssize_t",
+        behind="Py_ssize_t",
+        last="unsigned int",
+    )
+    cpdef (Py_ssize_t, unsigned int) skip(
+        self,
+        Records records,
+        unsigned long long ms,
+        unsigned long long seq,
+        Py_ssize_t limit,
+        unsigned long long end_ms,
+        unsigned long long end_seq,
+    ) except *
+
     cpdef Py_ssize_t start(self, Py_ssize_t number) noexcept
     cpdef Py_ssize_t end(self, Py_ssize_t number) noexcept
     cpdef unsigned int handle(self, Py_ssize_t number, Py_ssize_t slot) noexcept
@@ -131,4 +162,4 @@ cdef class HandleOrder:
         handle="unsigned int",
         number="Py_ssize_t",
     )
-    cpdef void leave_out(self, Records records, unsigned int owner) except *
+    cpdef int leave_out(self, Records records, unsigned int owner) except -1

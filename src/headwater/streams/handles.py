@@ -29,11 +29,14 @@ def new_chunk(capacity: int, ms: int, seq: int) -> bytearray:
 class HandleOrder:
     """Handles in the order of their IDs, in chunks; appending is the cheapest insertion."""
 
-    __slots__ = ("chunks", "length")
+    __slots__ = ("chunks", "found_number", "found_slot", "length")
 
     def __init__(self) -> None:
         self.chunks: list[bytearray] = []
         self.length = 0
+        # Where the last one was removed: the next one is often the one behind it.
+        self.found_number = 0
+        self.found_slot = 0
 
     def copy(self) -> HandleOrder:
         twin = HandleOrder()
@@ -45,12 +48,12 @@ class HandleOrder:
     def chunk_of(self, ms: int, seq: int) -> int:
         """Return the number of the chunk where an ID is or would be; there must be one."""
         top = len(self.chunks) - 1
-        if top == 0 or at_or_above_low(self.chunks[top], ms, seq):
-            return top
         # What is acknowledged is mostly the oldest, in the first chunk.
         low = 0
-        if not at_or_above_low(self.chunks[1], ms, seq):
+        if top == 0 or not at_or_above_low(self.chunks[1], ms, seq):
             return 0
+        if at_or_above_low(self.chunks[top], ms, seq):
+            return top
         while top - low > 1:
             middle = (low + top) >> 1
             if at_or_above_low(self.chunks[middle], ms, seq):
@@ -81,25 +84,21 @@ class HandleOrder:
         """Append a handle whose ID is above all others in here."""
         self.length += 1
         last = len(self.chunks) - 1
-        if last >= 0:
-            chunk = self.chunks[last]
-            end = get_u32(chunk, CHUNK_END)
-            pos = CHUNK_HEADER_BYTES + 4 * end
-            if pos < len(chunk):
-                put_u32(chunk, pos, handle)
-                put_u32(chunk, CHUNK_END, end + 1)
-                return
+        if last < 0:
+            self.chunks.append(new_chunk(SMALL_CHUNK_HANDLES, ms, seq))
+            last = 0
+        chunk = self.chunks[last]
+        end = get_u32(chunk, CHUNK_END)
+        if CHUNK_HEADER_BYTES + 4 * end == len(chunk):
             if len(chunk) < CHUNK_HEADER_BYTES + 4 * CHUNK_HANDLES:
                 self.make_room_at_end(last)
                 chunk = self.chunks[last]
-                end = get_u32(chunk, CHUNK_END)
-                put_u32(chunk, CHUNK_HEADER_BYTES + 4 * end, handle)
-                put_u32(chunk, CHUNK_END, end + 1)
-                return
-        chunk = new_chunk(SMALL_CHUNK_HANDLES if last < 0 else CHUNK_HANDLES, ms, seq)
-        self.chunks.append(chunk)
-        put_u32(chunk, CHUNK_HEADER_BYTES, handle)
-        put_u32(chunk, CHUNK_END, 1)
+            else:
+                chunk = new_chunk(CHUNK_HANDLES, ms, seq)
+                self.chunks.append(chunk)
+            end = get_u32(chunk, CHUNK_END)
+        put_u32(chunk, CHUNK_HEADER_BYTES + 4 * end, handle)
+        put_u32(chunk, CHUNK_END, end + 1)
 
     def insert(self, records: Records, handle: int, ms: int, seq: int) -> None:
         """Insert a handle whose ID is not in here."""
@@ -175,19 +174,52 @@ class HandleOrder:
 
     def remove(self, records: Records, ms: int, seq: int) -> int:
         """Remove the handle of an ID and return it, or 0 if there is none."""
-        if not self.chunks:
+        number = self.found_number
+        slot = self.found_slot
+        if number < len(self.chunks):
+            chunk = self.chunks[number]
+            if get_u32(chunk, CHUNK_START) <= slot < get_u32(chunk, CHUNK_END):
+                handle = get_u32(chunk, CHUNK_HEADER_BYTES + 4 * slot)
+                if records.compare(handle, ms, seq) == 0:
+                    self.drop(number, slot)
+                    return handle
+        elif not self.chunks:
             return 0
         number = self.chunk_of(ms, seq)
         chunk = self.chunks[number]
         slot = self.slot_of(records, chunk, ms, seq)
-        start = get_u32(chunk, CHUNK_START)
-        end = get_u32(chunk, CHUNK_END)
-        if slot == end:
+        if slot == get_u32(chunk, CHUNK_END):
             return 0
-        pos = CHUNK_HEADER_BYTES + 4 * slot
-        handle = get_u32(chunk, pos)
+        handle = get_u32(chunk, CHUNK_HEADER_BYTES + 4 * slot)
         if records.compare(handle, ms, seq) != 0:
             return 0
+        self.drop(number, slot)
+        return handle
+
+    def take_out(self, records: Records, handle: int, ms: int, seq: int) -> None:
+        """Remove a handle that is in here, by its ID."""
+        number = self.found_number
+        slot = self.found_slot
+        found = False
+        if number < len(self.chunks):
+            chunk = self.chunks[number]
+            found = (
+                get_u32(chunk, CHUNK_START) <= slot < get_u32(chunk, CHUNK_END)
+                and get_u32(chunk, CHUNK_HEADER_BYTES + 4 * slot) == handle
+            )
+        if not found:
+            number = self.chunk_of(ms, seq)
+            slot = self.slot_of(records, self.chunks[number], ms, seq)
+        self.drop(number, slot)
+
+    def drop(self, number: int, slot: int) -> None:
+        """Remove the handle in a slot of a chunk."""
+        chunk = self.chunks[number]
+        start = get_u32(chunk, CHUNK_START)
+        end = get_u32(chunk, CHUNK_END)
+        pos = CHUNK_HEADER_BYTES + 4 * slot
+        self.found_number = number
+        self.found_slot = slot
         self.length -= 1
         # The shorter side moves: removing the first or the last moves nothing.
         if slot - start < end - slot - 1:
@@ -196,6 +228,7 @@ class HandleOrder:
                 move(chunk, first + 4, first, 4 * (slot - start))
             start += 1
             put_u32(chunk, CHUNK_START, start)
+            self.found_slot = slot + 1
         else:
             end -= 1
             if slot != end:
@@ -203,9 +236,9 @@ class HandleOrder:
             put_u32(chunk, CHUNK_END, end)
         if start == end:
             del self.chunks[number]
+            self.found_slot = 0
         elif end - start < MERGED_HANDLES >> 1 and len(self.chunks) > 1:
             self.merge(number)
-        return handle
 
     def merge(self, number: int) -> None:
         """Join a chunk with a neighbour if both together are small."""
@@ -278,6 +311,39 @@ class HandleOrder:
             number += 1
             if number == len(self.chunks):
                 return found
+            chunk = self.chunks[number]
+            slot = get_u32(chunk, CHUNK_START)
+
+    def skip(
+        self, records: Records, ms: int, seq: int, limit: int, end_ms: int, end_seq: int
+    ) -> tuple[int, int]:
+        """Pass over IDs from one (inclusive) on: at most `limit`, all below the end.
+
+        Returns how many that were, and the handle of the next one, or 0.
+        """
+        if not self.chunks:
+            return 0, 0
+        passed = 0
+        number = self.chunk_of(ms, seq)
+        chunk = self.chunks[number]
+        slot = self.slot_of(records, chunk, ms, seq)
+        while True:
+            end = get_u32(chunk, CHUNK_END)
+            if slot < end:
+                last = get_u32(chunk, CHUNK_HEADER_BYTES + 4 * (end - 1))
+                behind = end
+                if records.compare(last, end_ms, end_seq) >= 0:
+                    behind = self.slot_of(records, chunk, end_ms, end_seq)
+                if behind - slot >= limit - passed:
+                    behind = slot + limit - passed
+                if behind > slot:
+                    passed += behind - slot
+                    slot = behind
+                if slot < end:
+                    return passed, get_u32(chunk, CHUNK_HEADER_BYTES + 4 * slot)
+            number += 1
+            if number == len(self.chunks):
+                return passed, 0
             chunk = self.chunks[number]
             slot = get_u32(chunk, CHUNK_START)
 

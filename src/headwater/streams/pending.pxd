@@ -17,6 +17,7 @@ cdef class PendingEntries:
     cdef readonly unsigned int newest
     cdef readonly unsigned int newest_nacked
     cdef readonly unsigned int hint
+    cdef public unsigned int passed
     cdef readonly unsigned long long top_ms
     cdef readonly unsigned long long top_seq
 
@@ -53,21 +54,21 @@ cdef class PendingEntries:
     ) except 0
 
     @cython.locals(before="unsigned int", ms="unsigned long long", seq="unsigned long long")
-    cpdef void assign(
+    cpdef int assign(
         self,
         unsigned int handle,
         unsigned int owner,
         long long time_ms,
         unsigned long long count,
-    ) except *
+    ) except -1
 
-    cpdef void remove(self, unsigned int handle) except *
+    cpdef int remove(self, unsigned int handle) except -1
 
-    @cython.locals(handle="unsigned int", owner="unsigned int")
+    @cython.locals(records=Records, handle="unsigned int", owner="unsigned int")
     cpdef bint acknowledge(self, unsigned long long ms, unsigned long long seq) except -1
 
     @cython.locals(number="Py_ssize_t")
-    cpdef void clear(self) except *
+    cpdef int clear(self) except -1
 
     @cython.locals(before="unsigned int", behind="unsigned int")
     cpdef void link(self, unsigned int handle, unsigned int owner, long long time_ms) noexcept
@@ -75,8 +76,8 @@ cdef class PendingEntries:
     @cython.locals(low="unsigned int", high="unsigned int", step="unsigned int")
     cpdef unsigned int place_of(self, long long time_ms) noexcept
 
-    @cython.locals(before="unsigned int")
-    cpdef void unlink(self, unsigned int handle) noexcept
+    @cython.locals(before="unsigned int", both="unsigned long long")
+    cpdef void unlink(self, unsigned int handle, unsigned int owner) noexcept
 
     @cython.locals(
         records=Records,
@@ -90,7 +91,7 @@ cdef class PendingEntries:
         left="unsigned int",
         right="unsigned int",
     )
-    cpdef void unlink_all(self, HandleOrder order) except *
+    cpdef int unlink_all(self, HandleOrder order) except -1
 
     @cython.locals(
         first="unsigned int",
@@ -99,7 +100,7 @@ cdef class PendingEntries:
         slot="Py_ssize_t",
         handle="unsigned int",
     )
-    cpdef void give_all(self, HandleOrder order) except *
+    cpdef int give_all(self, HandleOrder order) except -1
 
     cpdef void join(self, unsigned int before, unsigned int behind) noexcept
 

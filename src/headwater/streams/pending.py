@@ -38,6 +38,7 @@ class PendingEntries:
         "newest_nacked",
         "oldest",
         "owned",
+        "passed",
         "records",
         "top_ms",
         "top_seq",
@@ -59,6 +60,9 @@ class PendingEntries:
         # The last entry that was put between others in the order by time: a batch is claimed
         # with one delivery time, so the next one's place is beside it.
         self.hint = 0
+        # The last one of those in the order by time, from its beginning, whose data is known to
+        # be deleted (delivery.py); 0: none.
+        self.passed = 0
 
     def count_of(self, owner: int) -> int:
         """Return how many entries an owner has pending."""
@@ -136,9 +140,7 @@ class PendingEntries:
             before = self.newest
             if before == self.newest_nacked or self.records.time(before) <= time_ms:
                 handle = self.records.append(ms, seq, time_ms, 1, owner, before)
-                if before != 0:
-                    self.records.set_behind(before, handle)
-                else:
+                if before == 0:
                     self.oldest = handle
                 self.newest = handle
                 self.by_id.append(handle, ms, seq)
@@ -160,12 +162,12 @@ class PendingEntries:
         The entry becomes the last one of its delivery time, even if nothing else changes.
         """
         before = self.records.owner(handle)
-        self.unlink(handle)
+        self.unlink(handle, before)
         if before != owner:
             ms = self.records.ms(handle)
             seq = self.records.seq(handle)
             if before != 0:
-                self.order_of(before).remove(self.records, ms, seq)
+                self.order_of(before).take_out(self.records, handle, ms, seq)
             if owner != 0:
                 self.order_of(owner).insert(self.records, handle, ms, seq)
             self.records.set_owner(handle, owner)
@@ -179,14 +181,15 @@ class PendingEntries:
 
     def acknowledge(self, ms: int, seq: int) -> bool:
         """Remove an ID; False if it was not pending."""
-        handle = self.by_id.remove(self.records, ms, seq)
+        records = self.records
+        handle = self.by_id.remove(records, ms, seq)
         if handle == 0:
             return False
-        owner = self.records.owner(handle)
+        owner = records.owner(handle)
         if owner != 0:
-            self.order_of(owner).remove(self.records, ms, seq)
-        self.unlink(handle)
-        self.records.give(handle)
+            self.order_of(owner).take_out(records, handle, ms, seq)
+        self.unlink(handle, owner)
+        records.give(handle)
         self.count -= 1
         return True
 
@@ -203,6 +206,7 @@ class PendingEntries:
         self.newest = 0
         self.newest_nacked = 0
         self.hint = 0
+        self.passed = 0
         self.top_ms = 0
         self.top_seq = 0
 
@@ -212,6 +216,8 @@ class PendingEntries:
         """Put an entry in its place in the order by time."""
         if owner == 0:
             before = self.newest_nacked
+            if self.passed != 0 and self.records.owner(self.passed) != 0:
+                self.passed = before  # the new one stands before it
             self.newest_nacked = handle
             self.nacked += 1
         else:
@@ -219,6 +225,8 @@ class PendingEntries:
             if before != self.newest_nacked and self.records.time(before) > time_ms:
                 before = self.place_of(time_ms)
                 self.hint = handle
+                if self.passed != 0 and self.records.time(self.passed) > time_ms:
+                    self.passed = before
         if before != 0:
             behind = self.records.behind(before)
             self.records.set_behind(before, handle)
@@ -260,11 +268,17 @@ class PendingEntries:
                 return step
             high = step
 
-    def unlink(self, handle: int) -> None:
-        """Take an entry out of the order by time."""
-        before = self.records.before(handle)
-        self.join(before, self.records.behind(handle))
-        if self.records.owner(handle) == 0:
+    def unlink(self, handle: int, owner: int) -> None:
+        """Take an entry of this owner out of the order by time."""
+        both = self.records.detach(handle)
+        before = both >> 32
+        if before == 0:
+            self.oldest = both & 0xFFFFFFFF
+        if both & 0xFFFFFFFF == 0:
+            self.newest = before
+        if handle == self.passed:
+            self.passed = before
+        if owner == 0:
             self.nacked -= 1
             if handle == self.newest_nacked:
                 self.newest_nacked = before
@@ -286,6 +300,7 @@ class PendingEntries:
     def unlink_all(self, order: HandleOrder) -> None:
         """Take an owner's entries out of the order by time, whole runs of neighbours at once."""
         records = self.records
+        self.passed = 0
         first = last = before = behind = 0  # a run, and its neighbours
         for number in range(len(order.chunks)):
             for slot in range(order.start(number), order.end(number)):
@@ -470,6 +485,7 @@ class PendingEntries:
         twin.newest = self.newest
         twin.newest_nacked = self.newest_nacked
         twin.hint = self.hint
+        twin.passed = self.passed
         twin.top_ms = self.top_ms
         twin.top_seq = self.top_seq
         return twin
@@ -531,4 +547,5 @@ class PendingEntries:
         assert self.newest_nacked == last_nacked
         assert seen == set(by_id)
         assert not by_id or records.compare(by_id[len(by_id) - 1], self.top_ms, self.top_seq) <= 0
+        assert self.passed == 0 or self.passed in seen
         assert self.hint == 0 or (self.hint in seen and records.owner(self.hint) != 0)

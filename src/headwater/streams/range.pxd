@@ -28,6 +28,8 @@ cdef class Range:
 
 cdef class Pieces:
     cdef list _blocks
+    cdef Block _block
+    cdef bytearray _data
     cdef Py_ssize_t _index, _slot
     cdef Py_ssize_t _first, _last_first, _last_slot
     cdef Py_ssize_t _pos, _end
@@ -39,7 +41,10 @@ cdef class Pieces:
     @cython.locals(block=Block)
     cdef Py_ssize_t _end_slot(self, Py_ssize_t index) noexcept
     @cython.locals(block=Block)
+    cdef void _open(self) except *
+    @cython.locals(block=Block)
     cdef void _next_span(self) except *
     cpdef Py_ssize_t left(self) noexcept
     @cython.locals(size=Py_ssize_t, piece=bytearray, filled=Py_ssize_t, n=Py_ssize_t, block=Block)
     cpdef bytes read(self, Py_ssize_t max_bytes)
+    cpdef list parts(self)

@@ -7,9 +7,14 @@ read last shows the same moment as the first (invariant 5).
 
 from __future__ import annotations
 
+from typing import Any
+
 from headwater.raw import alloc, copy
 from headwater.resp.reply import Reply
 from headwater.streams.block import Block
+
+_NO_DATA = bytearray()
+_GONE = Block(0)
 
 ATTACH_BYTES = 256 * 1024
 """A run of more than this is sent from its blocks instead of being copied at once."""
@@ -99,7 +104,7 @@ class Range:
                 while slot > begin:
                     slot -= 1
                     start = block.offset(slot)
-                    copy(buf, pos, block.buf, start, end - start)
+                    copy(buf, pos, block.data(), start, end - start)
                     pos += end - start
                     end = start
                 index -= 1
@@ -108,7 +113,7 @@ class Range:
                 block = self.blocks[index]
                 start = block.offset(self._begin(index))
                 end = block.offset(self._end(index))
-                copy(buf, pos, block.buf, start, end - start)
+                copy(buf, pos, block.data(), start, end - start)
                 pos += end - start
         reply.pos = pos
 
@@ -117,10 +122,14 @@ class Pieces:
     """The bytes of a big run, read in pieces of any size (a reply's source).
 
     A span is what is copied in one go: all of the run that is in a block, or in reverse one entry.
+    A packed block is unpacked for as long as it is being read, so a big run costs no memory.
+    A block is let go of when it is read: should nobody else have it, it is freed.
     """
 
     __slots__ = (
+        "_block",
         "_blocks",
+        "_data",
         "_end",
         "_first",
         "_index",
@@ -143,6 +152,10 @@ class Pieces:
         self._last_first = run.slot1 if len(self._blocks) == 1 else last.first
         self._index = len(self._blocks) - 1 if reverse else -1
         self._slot = run.slot2  # the slot behind the next entry, in reverse
+        self._block = last  # the one that is being read, opened
+        self._data = _NO_DATA
+        if reverse:
+            self._open()
         self._pos = 0  # what is left of the span
         self._end = 0
 
@@ -160,18 +173,28 @@ class Pieces:
         block = self._blocks[index]
         return block.slots
 
+    def _open(self) -> None:
+        block = self._blocks[self._index]
+        self._block = block.opened()
+        self._data = self._block.data()
+
     def _next_span(self) -> None:
         if not self._reverse:
+            if self._index >= 0:
+                self._blocks[self._index] = _GONE
             self._index += 1
-            block = self._blocks[self._index]
+            self._open()
+            block = self._block
             self._pos = block.offset(self._begin_slot(self._index))
             self._end = block.offset(self._end_slot(self._index))
             return
         while self._slot <= self._begin_slot(self._index):
+            self._slot = self._end_slot(self._index - 1)
+            self._blocks[self._index] = _GONE
             self._index -= 1
-            self._slot = self._end_slot(self._index)
+            self._open()
         self._slot -= 1
-        block = self._blocks[self._index]
+        block = self._block
         self._pos = block.offset(self._slot)
         self._end = block.offset(self._slot + 1)
 
@@ -188,9 +211,13 @@ class Pieces:
             while self._pos == self._end:
                 self._next_span()
             n = min(size - filled, self._end - self._pos)
-            block = self._blocks[self._index]
-            copy(piece, filled, block.buf, self._pos, n)
+            copy(piece, filled, self._data, self._pos, n)
             self._pos += n
             filled += n
         self._left -= size
         return bytes(piece)
+
+    def parts(self) -> list[Any]:
+        """Give up what is left, and return what is big about it."""
+        self._left = 0
+        return [self._blocks]

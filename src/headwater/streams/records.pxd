@@ -49,7 +49,7 @@ cdef class Records:
     cpdef unsigned int take(self) except 0
 
     @cython.locals(page=bytearray, grown=bytearray, capacity="Py_ssize_t", number="Py_ssize_t")
-    cpdef void turn_page(self) except *
+    cpdef object turn_page(self)
 
     @cython.locals(
         page=bytearray,
@@ -58,7 +58,7 @@ cdef class Records:
         live="Py_ssize_t",
         free="unsigned int",
     )
-    cpdef void give(self, unsigned int handle) except *
+    cpdef int give(self, unsigned int handle) except -1
 
     @cython.locals(
         page=bytearray,
@@ -67,10 +67,10 @@ cdef class Records:
         free="unsigned int",
         between="Py_ssize_t",
     )
-    cpdef void give_run(self, unsigned int first, Py_ssize_t n) except *
+    cpdef int give_run(self, unsigned int first, Py_ssize_t n) except -1
 
     @cython.locals(page=bytearray)
-    cpdef void reset(self) except *
+    cpdef int reset(self) except -1
 
     @cython.locals(twin=Records, records=Records)
     cpdef Records copy(self)
@@ -96,6 +96,14 @@ cdef class Records:
         unsigned int owner,
         unsigned int before,
     ) except 0
+
+    @cython.locals(
+        page=bytearray,
+        pos="Py_ssize_t",
+        before="unsigned long long",
+        behind="unsigned long long",
+    )
+    cpdef unsigned long long detach(self, unsigned int handle) noexcept
 
     @cython.locals(page=bytearray)
     cpdef unsigned long long ms(self, unsigned int handle) noexcept

@@ -128,28 +128,26 @@ class Records:
         self.live -= 1
         if self.live == 0:
             self.reset()
-            return
-        if live == 0:
-            if number != self.current:
-                self.pages[number] = bytearray()
-                self.spare.append(number)
-                return
+        elif live != 0:
+            page = self.page_to_write(number)
+            free = get_u32(page, PAGE_FREE)
+            if (
+                free == 0
+                and number != self.current
+                and get_u32(page, PAGE_USED) == get_u32(page, PAGE_CAPACITY)
+            ):
+                self.roomy.append(number)
+            put_u32(page, PAGE_HEADER_BYTES + index * RECORD_BYTES + BEHIND, free)
+            put_u32(page, PAGE_FREE, index + 1)
+            put_u32(page, 0, live)
+        elif number != self.current:
+            self.pages[number] = bytearray()
+            self.spare.append(number)
+        else:
             page = self.page_to_write(number)
             put_u32(page, PAGE_USED, 1 if number == 0 else 0)
             put_u32(page, PAGE_FREE, 0)
             put_u32(page, 0, 0)
-            return
-        page = self.page_to_write(number)
-        free = get_u32(page, PAGE_FREE)
-        if (
-            free == 0
-            and number != self.current
-            and get_u32(page, PAGE_USED) == get_u32(page, PAGE_CAPACITY)
-        ):
-            self.roomy.append(number)
-        put_u32(page, PAGE_HEADER_BYTES + index * RECORD_BYTES + BEHIND, free)
-        put_u32(page, PAGE_FREE, index + 1)
-        put_u32(page, 0, live)
 
     def give_run(self, first: int, n: int) -> None:
         """Take back `n` records whose handles follow each other; there must be others."""
@@ -243,7 +241,10 @@ class Records:
         put_u32(page, pos + OWNER, owner)
 
     def append(self, ms: int, seq: int, time_ms: int, count: int, owner: int, before: int) -> int:
-        """Take a record, set all its fields, with nothing behind it, and return its handle."""
+        """Take a record, set all its fields, and return its handle.
+
+        It is the last one in the order by time, behind `before` (0: there is none).
+        """
         page = self.page_to_write(self.current)
         index = get_u32(page, PAGE_USED)
         if get_u32(page, PAGE_FREE) == 0 and index < get_u32(page, PAGE_CAPACITY):
@@ -263,7 +264,27 @@ class Records:
         put_u32(page, pos + OWNER, owner)
         put_u32(page, pos + BEFORE, before)
         put_u32(page, pos + BEHIND, 0)
+        if before != 0:
+            page = self.page_to_write(before >> PAGE_SHIFT)
+            pos = PAGE_HEADER_BYTES + (before & PAGE_MASK) * RECORD_BYTES
+            put_u32(page, pos + BEHIND, handle)
         return handle
+
+    def detach(self, handle: int) -> int:
+        """Make the neighbours of a record each other's; return the one before << 32 | behind."""
+        page = self.pages[handle >> PAGE_SHIFT]
+        pos = PAGE_HEADER_BYTES + (handle & PAGE_MASK) * RECORD_BYTES
+        before = get_u32(page, pos + BEFORE)
+        behind = get_u32(page, pos + BEHIND)
+        if before != 0:
+            page = self.page_to_write(before >> PAGE_SHIFT)
+            pos = PAGE_HEADER_BYTES + (before & PAGE_MASK) * RECORD_BYTES
+            put_u32(page, pos + BEHIND, behind)
+        if behind != 0:
+            page = self.page_to_write(behind >> PAGE_SHIFT)
+            pos = PAGE_HEADER_BYTES + (behind & PAGE_MASK) * RECORD_BYTES
+            put_u32(page, pos + BEFORE, before)
+        return (before << 32) | behind
 
     def ms(self, handle: int) -> int:
         page = self.pages[handle >> PAGE_SHIFT]

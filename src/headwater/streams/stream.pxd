@@ -1,23 +1,28 @@
 cimport cython
 
+from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
 from headwater.streams.block cimport Block
 from headwater.streams.ids cimport u64
 from headwater.streams.range cimport Range
 from headwater.value cimport Value
 
-cdef u64 _ADDED_MAX
+cdef u64 _ADDED_MAX, _EVEN_MAX_MS
+cdef long long _LISTPACK_MAX_BYTES
+cdef Py_ssize_t _BLOCK_MAX_BYTES, _COMPACT_AT, _FEW_BLOCKS
 
 
 cdef class Stream(Value):
     cdef readonly list blocks           # of Block; nothing to see below head
     cdef readonly Py_ssize_t head
+    cdef readonly long long holes
     cdef public long long length
     cdef public u64 last_ms, last_seq   # last-generated ID
     cdef public u64 max_deleted_ms, max_deleted_seq
     cdef public u64 entries_added
     cdef public dict groups             # name -> Group, or None
     cdef public object idmp             # Idmp, or None
+    cdef public object packing          # Registry or Listing, or None
 
     cpdef bytes type_name(self)
     cpdef bytes encoding(self)
@@ -31,13 +36,21 @@ cdef class Stream(Value):
     @cython.locals(block=Block)
     cpdef (u64, u64) first_id(self) except *
     @cython.locals(payload=Py_ssize_t, i=Py_ssize_t, n=Py_ssize_t, block=Block, last=Block,
-                   capacity=Py_ssize_t)
-    cpdef void append(self, u64 ms, u64 seq, Request request, Py_ssize_t arg, Py_ssize_t fields,
-                      long long node_max_entries, long long node_max_bytes) except *
+                   capacity=Py_ssize_t, held=Py_ssize_t)
+    cpdef int append(self, u64 ms, u64 seq, Request request, Py_ssize_t arg, Py_ssize_t fields,
+                     long long node_max_entries, long long node_max_bytes) except -1
+    @cython.locals(block=Block)
+    cpdef int write_last_id(self, Reply reply) except -1
+    cpdef int set_last_id(self, u64 ms, u64 seq) except -1
     @cython.locals(n=Py_ssize_t, last=Block)
     cpdef void add_block(self, Block block) except *
-    @cython.locals(low=Py_ssize_t, high=Py_ssize_t, middle=Py_ssize_t, block=Block)
+    @cython.locals(low=Py_ssize_t, high=Py_ssize_t, middle=Py_ssize_t, guess=Py_ssize_t, step=Py_ssize_t,
+                   block=Block)
     cpdef (Py_ssize_t, Py_ssize_t) locate(self, u64 ms, u64 seq) except *
+    @cython.locals(block=Block)
+    cdef bint _ends_before(self, Py_ssize_t index, u64 ms, u64 seq) noexcept
+    @cython.locals(n=u64, first_ms=u64, span=u64, block=Block)
+    cdef Py_ssize_t _guess(self, u64 ms) noexcept
     @cython.locals(index=Py_ssize_t, slot=Py_ssize_t, block=Block, m=u64, s=u64)
     cpdef bint contains(self, u64 ms, u64 seq) except? -1
     @cython.locals(n=Py_ssize_t, index1=Py_ssize_t, slot1=Py_ssize_t, index2=Py_ssize_t,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headwater.resp.reply import Reply
 from headwater.resp.request import Request
 from headwater.streams.block import Block
 from headwater.streams.range import Range
@@ -20,33 +21,41 @@ BLOCK_MAX_BYTES = 4 * 1024 * 1024
 """A block of several entries ends here at the latest, whatever the configuration says: deleting
 from the middle copies a block, and an offset in it has 32 bits."""
 
+_BLOCK_MAX_BYTES = BLOCK_MAX_BYTES  # the same as a C number
 _ADDED_MAX = 2**63 - 1  # entries_added stays at this: journal and snapshots hold no more
 _LISTPACK_MAX_BYTES = 1 << 30
 _COMPACT_AT = 64
 _FEW_BLOCKS = 64
+_EVEN_MAX_MS = 2**40  # so that no product with a number of blocks needs more than 64 bits
 _GONE = Block(0)
 
 
 class Stream(Value):
-    """A stream. `blocks[:head]` is emptied by trimming and waits for a cheap moment to go."""
+    """A stream. `blocks[:head]` is emptied by trimming and waits for a cheap moment to go.
+
+    packing: who is told of sealed blocks (see packing.py), None while no database has the stream.
+    """
 
     __slots__ = (
         "blocks",
         "entries_added",
         "groups",
         "head",
+        "holes",
         "idmp",
         "last_ms",
         "last_seq",
         "length",
         "max_deleted_ms",
         "max_deleted_seq",
+        "packing",
     )
 
     def __init__(self) -> None:
         super().__init__()
         self.blocks: list[Block] = []
         self.head = 0
+        self.holes = 0  # how often an entry was taken out from behind others
         self.length = 0
         self.last_ms = 0
         self.last_seq = 0
@@ -55,6 +64,7 @@ class Stream(Value):
         self.entries_added = 0
         self.groups: dict[bytes, Group] | None = None
         self.idmp: Idmp | None = None
+        self.packing: Any = None
 
     # --- Value ---
 
@@ -154,13 +164,16 @@ class Stream(Value):
             last = self.blocks[n - 1]
             if node_max_bytes == 0 or node_max_bytes > _LISTPACK_MAX_BYTES:
                 node_max_bytes = _LISTPACK_MAX_BYTES
+            held = last.slots - last.first + last.dead
             if (
                 last.listpack_bytes() + payload >= node_max_bytes
-                or (node_max_entries > 0 and last.live() + last.dead >= node_max_entries)
-                or last.used + capacity > BLOCK_MAX_BYTES
+                or (node_max_entries > 0 and held >= node_max_entries)
+                or last.used + capacity > _BLOCK_MAX_BYTES
             ):
                 last.seal()
-                capacity += min(last.used, BLOCK_MAX_BYTES)
+                if self.packing is not None:
+                    self.packing.sealed(self)
+                capacity += min(last.used, _BLOCK_MAX_BYTES)
             else:
                 if last.sealed:
                     # The blocks behind it are gone, but a reply or a copy may hold this one.
@@ -179,12 +192,32 @@ class Stream(Value):
         self.last_ms = ms
         self.last_seq = seq
 
+    def write_last_id(self, reply: Reply) -> None:
+        """Write the last ID, of an entry that is there, as a bulk string."""
+        block = self.blocks[len(self.blocks) - 1]
+        block.write_id(block.slots - 1, reply)
+
+    def set_last_id(self, ms: int, seq: int) -> None:
+        """Set the last-generated ID, not below the last entry's.
+
+        When it goes back, new entries get IDs that are pending without data, or come before
+        such: what groups know of which pending entries have data is void then.
+        """
+        if (ms < self.last_ms or (ms == self.last_ms and seq < self.last_seq)) and self.groups:
+            self.holes += 1
+            for group in self.groups.values():
+                group.pending.passed = 0
+        self.last_ms = ms
+        self.last_seq = seq
+
     def add_block(self, block: Block) -> None:
         """Append a whole block, for loading: at least one entry, all IDs above the last one."""
         n = len(self.blocks)
         if n > self.head:
             last = self.blocks[n - 1]
             last.seal()
+            if self.packing is not None:
+                self.packing.sealed(self)
         self.blocks.append(block)
         self.length += block.live()
         self.last_ms = block.last_ms
@@ -196,10 +229,28 @@ class Stream(Value):
         Behind the last entry it is (len(blocks), 0).
         """
         low, high = self.head, len(self.blocks)
+        if high - low > _FEW_BLOCKS:
+            # Mostly entries come evenly: look where this one should be, then around it in ever
+            # longer steps. Each block that is looked at costs a miss of the cache.
+            guess = self._guess(ms)
+            step = 1
+            if self._ends_before(guess, ms, seq):
+                low = guess + 1
+                while guess + step < high and self._ends_before(guess + step, ms, seq):
+                    low = guess + step + 1
+                    step *= 2
+                if guess + step < high:
+                    high = guess + step
+            else:
+                high = guess
+                while guess - step >= low and not self._ends_before(guess - step, ms, seq):
+                    high = guess - step
+                    step *= 2
+                if guess - step >= low:
+                    low = guess - step + 1
         while low < high:
             middle = (low + high) // 2
-            block = self.blocks[middle]
-            if block.last_ms < ms or (block.last_ms == ms and block.last_seq < seq):
+            if self._ends_before(middle, ms, seq):
                 low = middle + 1
             else:
                 high = middle
@@ -207,6 +258,25 @@ class Stream(Value):
             return low, 0
         block = self.blocks[low]
         return low, block.find(ms, seq)
+
+    def _ends_before(self, index: int, ms: int, seq: int) -> bool:
+        """Whether all IDs of a block are below this one."""
+        block = self.blocks[index]
+        return block.last_ms < ms or (block.last_ms == ms and block.last_seq < seq)
+
+    def _guess(self, ms: int) -> int:
+        """The index of the block where an ID of this time is if time passes evenly over blocks."""
+        n = len(self.blocks) - self.head
+        block = self.blocks[self.head]
+        first_ms = block.last_ms
+        if ms <= first_ms:
+            return self.head
+        if ms >= self.last_ms:
+            return self.head + n - 1
+        span = self.last_ms - first_ms
+        if span >= _EVEN_MAX_MS:
+            return self.head + n // 2
+        return self.head + (ms - first_ms) * (n - 1) // span
 
     def contains(self, ms: int, seq: int) -> bool:
         """Tell whether there is an entry of this ID."""
@@ -272,13 +342,18 @@ class Stream(Value):
         m, s = block.entry_id(slot)
         if m != ms or s != seq:
             return False
+        if index != self.head or slot != block.first:
+            self.holes += 1
         if block.live() == 1:
             self.drop_block(index)
             return True
         if slot == block.first:
             self._drop_first(index, 1)
         else:
-            self.blocks[index] = block.without(slot)
+            block = block.without(slot)
+            self.blocks[index] = block
+            if self.packing is not None and block.sealed:
+                self.packing.rewritten(self, block.last_ms, block.last_seq)
         self.length -= 1
         return True
 

@@ -190,6 +190,27 @@ def test_autoclaim_tells_and_drops_what_is_deleted(world: Embedded) -> None:
     assert [found[0] for found in pending(world)] == [b"2-0", b"4-0"]
 
 
+def test_autoclaim_drops_what_is_deleted_where_ids_went_back(world: Embedded) -> None:
+    """All goes at the head; then lower IDs come: the old ones have no data although above."""
+    run(world, "XGROUP CREATE other group $ MKSTREAM")
+    for i in (5, 6):
+        run(world, f"XADD other {i}-0 f v")
+    run(world, "XREADGROUP GROUP group ann STREAMS other >")
+    run(world, "XTRIM other MAXLEN 0")
+    run(world, "XSETID other 1-0")
+    run(world, "XADD other 2-0 f v")
+    assert run(world, "XAUTOCLAIM other group bob 50000 0") == [b"0-0", [], [b"5-0", b"6-0"]]
+
+
+def test_a_reader_claims_what_has_data_again(world: Embedded) -> None:
+    run(world, "XTRIM s MAXLEN 0")
+    run(world, "XREADGROUP GROUP g bob CLAIM 500 STREAMS s >")
+    run(world, "XSETID s 0-1")
+    run(world, "XADD s 2-0 f new")
+    [[_, found]] = run(world, "XREADGROUP GROUP g bob CLAIM 500 STREAMS s >")
+    assert found == [[b"2-0", [b"f", b"new"], 1000, 1]]
+
+
 def test_autoclaim_looks_at_ten_for_each_of_count(world: Embedded) -> None:
     for i in range(7, 40):
         world.main.ok("XADD", "s", f"{i}-0", "f", i)

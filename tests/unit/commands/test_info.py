@@ -219,6 +219,12 @@ OURS_ALONE = {
     "headwater_journal_synced",
     "headwater_journal_syncs",
     "python_version",
+    "stream_packed_blocks",
+    "stream_packed_bytes",
+    "stream_packed_raw_bytes",
+    "stream_packing_pending",
+    "stream_unpacked_blocks",
+    "stream_unpacked_kept_bytes",
 }
 
 

@@ -13,6 +13,7 @@ from headwater.commands.flags import MOVABLE_KEYS, WRITE, category_bits, categor
 from headwater.commands.keyspecs import KeySpec, fixed_range, locate
 from headwater.commands.spec import SPECS
 from headwater.commands.table import CommandTable, command, unbound
+from headwater.resp.request import from_words
 
 
 def nothing(session: object, request: object, reply: object) -> None:
@@ -138,3 +139,15 @@ def test_fixed_range_joins_groups_that_touch() -> None:
     assert fixed_range((first, apart)) == (1, 1, 1)
     assert fixed_range((KeySpec((), 1, last=-1),)) == (1, -1, 1)
     assert fixed_range((KeySpec((), 1, b"STREAMS", last=-1, limit=2),)) == (0, 0, 0)
+
+
+def test_a_request_names_its_command_in_any_case_again_and_again(commands: CommandTable) -> None:
+    xadd = commands.lookup(b"xadd")
+    assert xadd is not None
+    # Each spelling twice: the second time it is remembered. Others share its place in between.
+    for _ in range(2):
+        for name in (b"XADD", b"xadd", b"XaDd", b"command"):
+            found = commands.of_request(from_words([name, b"key"]))
+            assert found is commands.lookup(name)
+        for name in (b"", b"X", b"DADX", b"XBDD", b"XADD\0", b"\xff" * 300):
+            assert commands.of_request(from_words([name, b"key"])) is None

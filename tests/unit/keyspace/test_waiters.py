@@ -7,7 +7,7 @@ from typing import Any
 
 from headwater.clock import ManualClock
 from headwater.keyspace.database import Keyspace
-from headwater.keyspace.waiters import NEVER, Blocked, Waiters
+from headwater.keyspace.waiters import NEVER, Blocked, Terms, Waiters
 from headwater.resp.request import from_words
 
 
@@ -15,7 +15,8 @@ def blocked(keyspace: Keyspace, deadline_ms: int, due_ms: int) -> Blocked:
     nobody: Any = None
     request = from_words([b"XREADGROUP"])
     database = keyspace.databases[0]
-    return Blocked(nobody, nobody, request, database, [b"k"], b"g", deadline_ms, True, due_ms)
+    terms = Terms(nobody, database, [b"k"], b"g", True, request)
+    return Blocked(nobody, terms, deadline_ms, due_ms)
 
 
 def test_times_that_change_over_and_over() -> None:

@@ -98,3 +98,22 @@ def test_a_request_is_used_again() -> None:
     request.set_words([b"PING"])
     assert request.words() == [b"PING"]
     assert request.wellformed
+
+
+names = st.binary(max_size=70) | st.sampled_from([b"order:1", b"order:2", b""])
+
+
+@given(st.lists(names, min_size=1))
+def test_a_name_is_what_arg_gives_whatever_was_remembered_before(words: list[bytes]) -> None:
+    request = from_words(words)
+    for i, word in enumerate(words):
+        assert request.name(i) == word
+        assert request.name(i) == request.arg(i)
+
+
+def test_the_same_name_is_the_same_object_until_others_take_its_place() -> None:
+    first, again = from_words([b"GET", b"orders"]), from_words([b"XADD", b"k", b"orders"])
+    assert first.name(1) is again.name(2)
+    for number in range(20_000):
+        from_words([b"order:%d" % number]).name(0)
+    assert again.name(2) == b"orders"

@@ -35,6 +35,9 @@ class Loop:
     def call_later(self, delay: float, callback: Callable[..., Any], *arguments: Any) -> None:
         self.later.append((callback, arguments))
 
+    def call_soon(self, callback: Callable[..., Any], *arguments: Any) -> None:
+        self.later.append((callback, arguments))
+
     def turn(self) -> None:
         for callback, arguments in list(self.readers.values()):
             callback(*arguments)
@@ -234,6 +237,16 @@ def test_one_client_ends_another_that_is_ready_too(world: World) -> None:
     assert sorted([first.told, second.told]) == [[], ["lost"]]
     assert len(reused) == 1
     reused[0].close()
+
+
+def test_a_turn_that_was_asked_for_before_the_end_does_nothing(world: World) -> None:
+    """Another file may have the epoll's descriptor by then."""
+    poller = Poller(world.loop, Gate(world.loop, Recorder()), world.buffer, world._make)
+    poller.turn_soon()
+    poller.close()
+    [(callback, arguments)] = world.loop.later
+    callback(*arguments)
+    world.loop.later.clear()
 
 
 def test_whoever_is_gone_is_told_before_the_next_event(world: World) -> None:

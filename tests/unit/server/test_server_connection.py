@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from headwater.commands.clients import end_pause
-from headwater.keyspace.waiters import NEVER, Blocked
+from headwater.keyspace.waiters import NEVER, Blocked, Terms
 from headwater.limits import PENDING_MIN_BYTES, READ_BUFFER_BYTES
 from headwater.resp.request import from_words
 from support.connections import World
@@ -155,9 +155,8 @@ def test_a_reader_that_fails_on_waking_harms_nobody_else(
     session: Any = failing.connection
     state = world.engine.state
     command: Any = Failing()
-    blocked = Blocked(
-        session, command, from_words([b"XREAD"]), session.database, [b"s"], None, 0, False, NEVER
-    )
+    terms = Terms(command, session.database, [b"s"], None, False, from_words([b"XREAD"]))
+    blocked = Blocked(session, terms, 0, NEVER)
     session.blocked = blocked
     state.waiters.add(blocked)
     state.blocked_clients += 1

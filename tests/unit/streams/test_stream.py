@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -449,3 +449,39 @@ def test_what_trimming_does_to_pending_entries(
     assert found == kept
     assert group.pending.count == pending
     group.check()
+
+
+@st.composite
+def uneven_ids(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """Rising IDs whose times stand still, creep and leap: far more blocks than are few."""
+    ids, ms, seq = [], draw(st.sampled_from([0, 1, 1_700_000_000_000, MAX - 2**50])), 0
+    steps = st.sampled_from([0, 0, 0, 1, 2, 50, 10_000, 2**33, 2**41])
+    for step in draw(st.lists(steps, min_size=90, max_size=160)):
+        ms, seq = (ms + step, 0) if step else (ms, seq + 1)
+        ids.append((ms, seq))
+    return ids
+
+
+@given(uneven_ids(), st.integers(1, 3), st.integers(0, 20), st.data())
+@settings(max_examples=60, deadline=None)
+def test_an_id_is_located_however_unevenly_the_entries_came(
+    ids: list[tuple[int, int]], node_entries: int, dropped: int, data: st.DataObject
+) -> None:
+    stream = Stream()
+    for entry_id in ids:
+        append(stream, Entry(entry_id, (b"f", b"v")), node_entries)
+    for ms, seq in ids[:dropped]:
+        stream.delete(ms, seq)
+    ids = ids[dropped:]
+    near = [(ms, seq + d) for ms, seq in ids for d in (-1, 0, 1) if seq + d >= 0]
+    wanted = st.sampled_from([*near, (0, 0), LAST_OF_ALL]) | st.tuples(
+        st.integers(0, MAX), st.integers(0, MAX)
+    )
+    for ms, seq in data.draw(st.lists(wanted, min_size=20, max_size=40)):
+        index, slot = stream.locate(ms, seq)
+        behind = [entry_id for entry_id in ids if entry_id >= (ms, seq)]
+        if not behind:
+            assert (index, slot) == (len(stream.blocks), 0)
+        else:
+            assert stream.blocks[index].entry_id(slot) == behind[0]
+            assert stream.contains(ms, seq) == (behind[0] == (ms, seq))

@@ -8,6 +8,7 @@ from headwater.resp.request import from_words
 from headwater.streams.group import Group
 from headwater.streams.stream import Stream
 from headwater.streams.trim import ACKED, DELREF, KEEPREF, MAXLEN, MINID, Trim
+from support.embedded import Embedded
 
 NODE = 10
 
@@ -156,3 +157,17 @@ def test_nothing_asked_for() -> None:
     stream = stream_of(3)
     assert Trim().apply(stream) == 0
     assert kept(stream) == [1, 2, 3]
+
+
+def test_the_options_of_a_command_hold_on_to_nothing_that_went() -> None:
+    world = Embedded()
+    world.main.ok("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
+    for ms in (1, 2, 3):
+        world.main.ok("XADD", "s", f"{ms}-0", "f", "v")
+    world.main.ok("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s", ">")
+    world.main.ok("XGROUP", "SETID", "s", "g", "$")
+    # The first one is pending: what goes from behind it is told one by one.
+    assert world.main.ok("XTRIM", "s", "MAXLEN", 0, "ACKED") == 2
+    used = world.main.session.state.stream_options.trim
+    assert used is not None
+    assert (used.others, used.dropped) == ([], [])
