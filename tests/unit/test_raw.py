@@ -6,6 +6,7 @@ import errno
 import importlib.util
 import select
 import socket
+import sys
 import zlib
 from contextlib import ExitStack
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, SourceFileLoader
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import headwater
+import headwater.raw  # before any body is loaded: a compiled one would take its place
 
 FOLDER = Path(headwater.__file__).parent
 U64 = 2**64 - 1
@@ -30,10 +31,18 @@ i64 = st.sampled_from([0, -1, 1, 2**63 - 1, -(2**63)]) | st.integers(-(2**63), 2
 
 def load(path: Path) -> ModuleType:
     """A body of `raw`, beside the one that the package runs on."""
-    loader: Any = SourceFileLoader if path.suffix == ".py" else ExtensionFileLoader
-    spec = importlib.util.spec_from_file_location(
-        "headwater.raw", path, loader=loader("headwater.raw", str(path))
-    )
+    if path.suffix == ".py":
+        return module_of("headwater.raw", path, SourceFileLoader)
+    # An interpreted package does not find what its compiled modules share.
+    name = "headwater._shared"
+    if name not in sys.modules:
+        sys.modules[name] = module_of(name, next(FOLDER.glob("_shared.*")), ExtensionFileLoader)
+    return module_of("headwater.raw", path, ExtensionFileLoader)
+
+
+def module_of(name: str, path: Path, loader: Any) -> ModuleType:
+    """What is in a file, under a name."""
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
