@@ -19,7 +19,7 @@ from bench.servers import Launch, ServerError
 from bench.trials import TRIALS
 
 ROUNDS, SECONDS = 5, 0.5
-QUICK_ROUNDS, QUICK_SECONDS = 2, 0.1
+QUICK_ROUNDS, QUICK_SECONDS = 1, 0.15
 QUICK_SCALE = 0.1  # of the data of trials
 QUICK_TRIAL_ROUNDS = 1
 
