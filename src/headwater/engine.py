@@ -7,6 +7,8 @@ lives in memory until `persistence` is opened.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from headwater.clock import Clock
 from headwater.commands import load_all
 from headwater.commands.blocking import serve_due, serve_ready
@@ -18,15 +20,13 @@ from headwater.config import Config
 from headwater.journal.disk import Disk
 from headwater.keyspace.database import Keyspace
 from headwater.keyspace.packer import Packer
+from headwater.keyspace.traffic import QUIET_US, Traffic
 from headwater.keyspace.waiters import Waiters
 from headwater.persistence.persistence import Persistence
 from headwater.raw import monotonic_us
 
 EXPIRE_AT_ONCE, EXPIRE_AT_ONCE_BUSY = 1000, 200
 """Keys expired before other work gets its turn; the second while clients send requests."""
-
-QUIET_US = 5000
-"""So long without a request, and clients are not busy."""
 
 FREE_AT_ONCE = 32
 FREE_US, FREE_BUSY_US = 1000, 100
@@ -68,8 +68,7 @@ class Engine:
         self.state.persistence = self.persistence
         self.packer = Packer(self.keyspace, lambda: self.state.commands_processed)
         self.state.packer = self.packer
-        self._commands_then = 0  # commands_processed, when last something was cleaned
-        self._quiet_us = 0  # from then on clients do not count as busy
+        self._traffic = Traffic()
         self._cleaned_us = 0  # when cleaning stopped although there was more to do; 0: it did not
         self._apply_settings()
         config.on_change(_SETTINGS, self._apply_settings)
@@ -102,53 +101,44 @@ class Engine:
 
         While data is loaded nothing expires: keys that did are deleted by the journal's records.
         """
-        self.clock.refresh()
-        if self.state.loading:
-            return False
-        more = self._clean()
-        self.persistence.tick()
-        self.packer.tick()
+        more = self.clean()
+        if not self.state.loading:
+            self.persistence.tick()
+            self.packer.tick()
         return more
 
     def clean(self) -> bool:
         """What `tick` does of expiring and freeing, alone; to be called again while it is True."""
         self.clock.refresh()
-        return not self.state.loading and self._clean()
-
-    def _clean(self) -> bool:
+        if self.state.loading:
+            return False
         keyspace = self.keyspace
         now_us = monotonic_us()
-        if self.state.commands_processed != self._commands_then:
-            self._commands_then = self.state.commands_processed
-            self._quiet_us = now_us + QUIET_US
-        busy = now_us < self._quiet_us
+        busy = self._traffic.quiet_us(now_us, self.state.commands_processed) < QUIET_US
         earned_us = 0
         if self._cleaned_us:
             earned_us = min((now_us - self._cleaned_us) // CLEAN_SHARE, CLEAN_LONGEST_US)
         more = False
         if keyspace.active_expiry:
-            more = self._expire(EXPIRE_AT_ONCE_BUSY if busy else EXPIRE_AT_ONCE, earned_us)
+            at_once = EXPIRE_AT_ONCE_BUSY if busy else EXPIRE_AT_ONCE
+            more = _go_on(keyspace.expire_due, at_once, earned_us)
             self.state.recorder.seal()
         if keyspace.graveyard:
-            more = self._free(max(FREE_BUSY_US if busy else FREE_US, earned_us)) or more
+            budget_us = max(FREE_BUSY_US if busy else FREE_US, earned_us)
+            more = _go_on(keyspace.free_some, FREE_AT_ONCE, budget_us) or more
         if keyspace.ready:
             serve_ready(self.state)
         self._cleaned_us = monotonic_us() if more else 0
         return more
 
-    def _expire(self, at_once: int, budget_us: int) -> bool:
-        until_us = monotonic_us() + budget_us
-        while self.keyspace.expire_due(at_once):
-            if monotonic_us() >= until_us:
-                return True
-        return False
 
-    def _free(self, budget_us: int) -> bool:
-        until_us = monotonic_us() + budget_us
-        while self.keyspace.free_some(FREE_AT_ONCE):
-            if monotonic_us() >= until_us:
-                return True
-        return False
+def _go_on(step: Callable[[int], bool], at_once: int, budget_us: int) -> bool:
+    """Call `step(at_once)` while it says that there is more, for so long; True when there is."""
+    until_us = monotonic_us() + budget_us
+    while step(at_once):
+        if monotonic_us() >= until_us:
+            return True
+    return False
 
 
 _SETTINGS = (

@@ -128,11 +128,7 @@ def _refusal(
                 request.arg(1)[:_QUOTED_ARGUMENTS_BYTES], container.name.upper()
             )
         return _unknown_command(request)
-    if (
-        request.argc < -command.arity
-        or (request.argc != command.arity and command.arity > 0)
-        or command.handler is None
-    ):
+    if not command.accepts(request.argc) or command.handler is None:
         return errors.WRONG_ARITY.text(command.name)
     if not session.authenticated and not command.flags & NO_AUTH:
         return errors.NO_AUTH.text()

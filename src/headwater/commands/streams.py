@@ -140,9 +140,7 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
         trim_stream(database, key, stream, options.trim)
     if is_new:
         database.add(key, stream)
-    state.keyspace.dirty += 1
-    if database.watched:
-        database.signal_watchers(key)
+    database.signal_modified(key)
     if database.waiting:
         database.signal_ready(key)
 

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from headwater.keyspace.database import Keyspace
+from headwater.keyspace.traffic import QUIET_US, Traffic
 from headwater.raw import monotonic_us
 from headwater.streams.block import RAW, REFUSED, Block
 from headwater.streams.codec import Codec, Packed
@@ -35,9 +36,6 @@ LEVEL = 1
 
 WORTH = 8
 """A block stays as it is if packing it saves less than this part of it."""
-
-QUIET_US = 5000
-"""So long without a request, and nobody is in a hurry."""
 
 BUSY_BLOCKS, BUSY_BYTES = 16, 256 * 1024
 QUIET_BLOCKS, QUIET_BYTES = 64, 1024 * 1024
@@ -161,8 +159,7 @@ class Packer:
         self.on_work: Callable[[], None] | None = None
         self._requests = requests
         self._compress: Callable[..., Any] | None = None
-        self._seen_requests = 0
-        self._request_us = 0  # when requests were last seen to have come
+        self._traffic = Traffic()
         self._batch: list[Block] = []
         self._freed = 0  # bytes, since memory was given back
         self._next_trim_us = 0  # when it may be again, and how quiet it must be then
@@ -276,12 +273,7 @@ class Packer:
 
     def _is_quiet(self, for_us: int = QUIET_US) -> bool:
         """Whether no request came for so long."""
-        now_us = monotonic_us()
-        requests = self._requests()
-        if requests != self._seen_requests:
-            self._seen_requests = requests
-            self._request_us = now_us
-        return now_us - self._request_us >= for_us
+        return self._traffic.quiet_us(monotonic_us(), self._requests()) >= for_us
 
     def _trim_is_due(self) -> bool:
         if self._freed < TRIM_BYTES or monotonic_us() < self._next_trim_us:

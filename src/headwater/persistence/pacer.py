@@ -9,6 +9,8 @@ All times are readings of `raw.monotonic_us`, given by the caller.
 
 from __future__ import annotations
 
+from headwater.keyspace.traffic import QUIET_US, Traffic
+
 SLICE_US = 500
 """The longest slice: what it adds to the latency of a request."""
 
@@ -18,32 +20,24 @@ SHARE = 3
 WORTH_US = 250
 """Slices shorter than this are not worth the turn."""
 
-QUIET_US = 5000
-"""So long without a request, and nobody is in a hurry."""
-
 
 class Pacer:
     """Tells a snapshot when to work, and for how long."""
 
-    __slots__ = ("_ended_us", "_quiet_us", "_requests")
+    __slots__ = ("_ended_us", "_traffic")
 
     def __init__(self) -> None:
-        self._requests = -1
-        self._quiet_us = 0
+        self._traffic = Traffic(-1)
         self._ended_us = 0
 
     def start(self, now_us: int, requests: int) -> None:
         """A snapshot begins. `requests` counts those that were executed, as in `budget_us`."""
-        self._requests = requests
-        self._quiet_us = now_us
+        self._traffic = Traffic(requests, now_us - QUIET_US)
         self._ended_us = now_us
 
     def budget_us(self, now_us: int, requests: int) -> int:
         """How long to work now; 0: not yet."""
-        if requests != self._requests:
-            self._requests = requests
-            self._quiet_us = now_us + QUIET_US
-        if now_us >= self._quiet_us:
+        if self._traffic.quiet_us(now_us, requests) >= QUIET_US:
             return SLICE_US
         earned = (now_us - self._ended_us) // SHARE
         return 0 if earned < WORTH_US else min(earned, SLICE_US)

@@ -32,8 +32,8 @@ cdef class Poller:
     cpdef object _accept(self, listener)
     cpdef object _accept_again(self, listener)
     cpdef object turn_soon(self)
-    @cython.locals(found=list, known=Py_ssize_t, transport=SocketTransport, descriptor=Py_ssize_t, gate=Gate,
-                   events=bytearray, i=Py_ssize_t, n=Py_ssize_t, handled=Py_ssize_t)
+    @cython.locals(transports=list, transport=SocketTransport, gate=Gate, events=bytearray, i=Py_ssize_t,
+                   n=Py_ssize_t, handled=Py_ssize_t)
     cpdef object _on_ready(self)
     cpdef object watch(self, SocketTransport transport, int events)
     cpdef object forget(self, SocketTransport transport)

@@ -139,15 +139,15 @@ class Poller:
             return  # a turn that was asked for before `close`
         gate = self._gate
         events = self._events
+        transports = self._transports
         gate.in_round = True
         try:
             handled = 0
             while True:
                 n = poll_events(self._epoll, self._descriptor, events, _MAX_EVENTS)
                 for i in range(n):
-                    # A client of this round may have closed another, or accepted a new one.
-                    found = self._transports
-                    transport = found[get_u32(events, 8 * i)]
+                    transport = transports[get_u32(events, 8 * i)]
+                    # None: somebody in this round had it closed.
                     if transport is not None:
                         transport.on_event(get_u32(events, 8 * i + 4))
                 handled += n

@@ -5,7 +5,7 @@ from headwater.resp.reply cimport Reply
 from headwater.streams.block cimport Block, id_at
 from headwater.streams.group cimport Consumer, Group
 from headwater.streams.ids cimport next_id, u64
-from headwater.streams.lag cimport counts_on, entries_read_at, has_deleted_from
+from headwater.streams.lag cimport counts_on, counts_on_behind, entries_read_at
 from headwater.streams.pending cimport PendingEntries
 from headwater.streams.range cimport Range
 from headwater.streams.records cimport Records
@@ -13,7 +13,6 @@ from headwater.streams.stream cimport Stream
 
 cdef u64 _MAX_COUNT
 cdef long long _MAX_READ
-cdef long long _UNKNOWN
 cdef Py_ssize_t _ATTACH_BYTES
 cdef long long NEVER_MS
 cdef Py_ssize_t NULL_ENTRY_BYTES

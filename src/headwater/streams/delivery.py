@@ -18,16 +18,15 @@ from __future__ import annotations
 from headwater.raw import copy, decimal_length
 from headwater.resp.reply import Reply
 from headwater.streams.block import Block, id_at
-from headwater.streams.group import UNKNOWN, Consumer, Group
+from headwater.streams.group import Consumer, Group
 from headwater.streams.ids import next_id
-from headwater.streams.lag import counts_on, entries_read_at, has_deleted_from
+from headwater.streams.lag import counts_on, counts_on_behind, entries_read_at
 from headwater.streams.pending import PendingEntries
 from headwater.streams.range import ATTACH_BYTES, Range
 from headwater.streams.stream import Stream
 
 MAX_COUNT = 2**63 - 1  # deliveries stay at this, which is what XNACK FATAL sets
 _MAX_COUNT = MAX_COUNT  # the same as a C number
-_UNKNOWN = UNKNOWN
 _ATTACH_BYTES = ATTACH_BYTES
 _MAX_READ = 2**63 - 1  # entries_read stays at this
 NEVER_MS = 2**63 - 1
@@ -234,15 +233,8 @@ def hand_over(
     blocks = stream.blocks
     read = group.entries_read
     block = blocks[index1]
-    # As `counts_on`: an entry before the run is at or below the last-delivered ID.
-    exact = (
-        read != _UNKNOWN
-        and (index1 > stream.head or slot1 > block.first)
-        and (
-            (stream.max_deleted_ms == 0 and stream.max_deleted_seq == 0)
-            or not has_deleted_from(stream, group.last_ms, group.last_seq)
-        )
-    )
+    # An entry before the run is at or below the last-delivered ID.
+    exact = counts_on_behind(stream, group, index1 > stream.head or slot1 > block.first)
     ms = group.last_ms
     seq = group.last_seq
     if exact and noack:

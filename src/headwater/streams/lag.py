@@ -59,7 +59,13 @@ def counts_on(stream: Stream, group: Group) -> bool:
     if group.entries_read == UNKNOWN:
         return False
     first_ms, first_seq = stream.first_id()
-    if compare(group.last_ms, group.last_seq, first_ms, first_seq) < 0:
+    first_is_read = compare(group.last_ms, group.last_seq, first_ms, first_seq) >= 0
+    return counts_on_behind(stream, group, first_is_read)
+
+
+def counts_on_behind(stream: Stream, group: Group, first_is_read: bool) -> bool:
+    """As `counts_on`, of who knows whether the group has read the stream's first entry."""
+    if group.entries_read == UNKNOWN or not first_is_read:
         return False
     return not has_deleted_from(stream, group.last_ms, group.last_seq)
 

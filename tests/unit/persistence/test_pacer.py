@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from headwater.persistence.pacer import QUIET_US, SLICE_US, Pacer
+from headwater.keyspace.traffic import QUIET_US
+from headwater.persistence.pacer import SLICE_US, Pacer
 
 
 def test_when_nobody_asks_slices_follow_each_other() -> None:
