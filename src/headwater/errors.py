@@ -57,6 +57,12 @@ def declare(code: str, text: str) -> ErrorReply:
 
 # --- any command ---
 SYNTAX = declare("ERR", "syntax error")
+OUT_OF_MEMORY = declare("OOM", "command not allowed when used memory > 'maxmemory'.")
+SUBSCRIBED = declare(
+    "ERR",
+    "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed"
+    " in this context",
+)
 NOT_AN_INTEGER = declare("ERR", "value is not an integer or out of range")
 NOT_A_FLOAT = declare("ERR", "value is not a valid float")
 OUT_OF_RANGE = declare("ERR", "value is out of range")

@@ -21,10 +21,10 @@ LAYERS = (
     ("engine",),
     ("persistence",),
     ("config", "commands"),  # beside each other: a command is handed the configuration
-    ("rdb",),
+    ("rdb", "acl", "scripting"),
     ("keyspace",),
     ("journal",),
-    ("streams",),
+    ("streams", "lists"),
     ("resp",),
     ("value", "errors", "clock"),
     ("__init__",),  # the package itself, whose mode() looks at raw

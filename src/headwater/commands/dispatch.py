@@ -15,6 +15,7 @@ from headwater.commands.flags import (
     DENYOOM,
     FAST,
     LOADING,
+    MAY_WRITE,
     NO_AUTH,
     NO_MULTI,
     PROTECTED,
@@ -38,6 +39,20 @@ _DONE, _WAITS, _POSTPONED = DONE, WAITS, POSTPONED  # the same as C numbers
 _QUOTED_ARGUMENTS_BYTES = 128
 _CLOCK_US = 1000
 _OF_A_BROWSER = (b"post", b"host:")
+_LEAVES_TRANSACTION = frozenset((b"exec", b"discard", b"quit", b"reset"))
+_WHILE_SUBSCRIBED = frozenset(
+    (
+        b"subscribe",
+        b"psubscribe",
+        b"ssubscribe",
+        b"unsubscribe",
+        b"punsubscribe",
+        b"sunsubscribe",
+        b"ping",
+        b"quit",
+        b"reset",
+    )
+)
 _log = logging.getLogger("headwater")
 
 
@@ -140,18 +155,45 @@ def _refusal(
         return errors.NOT_IN_TRANSACTION.text()
     if session.is_monitor and command.flags & (READONLY | WRITE):
         return errors.MONITOR_KEYSPACE.text()
+    if session.permissions is not None:
+        refused: bytes | None = session.permissions.refusal(session, command, request)
+        if refused is not None:
+            return refused
     state = session.state
+    if state.over_memory and _needs_memory(session, command):
+        return errors.OUT_OF_MEMORY.text()
     if state.write_refusal and _needs_disk(session, command):
         return state.write_refusal
+    if (
+        session.subscriptions is not None
+        and not session.resp3
+        and command.name not in _WHILE_SUBSCRIBED
+    ):
+        return errors.SUBSCRIBED.text(command.name)
     if state.loading and not command.flags & LOADING:
         return errors.LOADING.text()
+    if state.busy is not None:
+        busy: bytes | None = state.busy.refusal(session, command, request)
+        return busy
     return None
+
+
+def _needs_memory(session: Session, command: Command) -> bool:
+    """Whether the command is refused over `maxmemory`: in MULTI nearly all, as queueing takes some.
+
+    EXEC is when it would run one that is.
+    """
+    if session.transaction is None:
+        return bool(command.flags & DENYOOM)
+    if command.name == b"exec":
+        return bool(session.transaction.has(DENYOOM))
+    return command.name not in _LEAVES_TRANSACTION
 
 
 def _needs_disk(session: Session, command: Command) -> bool:
     """Whether the command is refused while the disk takes nothing (PING too, as in Redis)."""
     if command.name == b"exec" and session.transaction is not None:
-        return bool(session.transaction.writes())
+        return bool(session.transaction.has(WRITE))
     return bool(command.flags & WRITE) or command.name == b"ping"
 
 
@@ -201,10 +243,10 @@ def _held_back(session: Session, state: ServerState, command: Command) -> bool:
         return False
     if state.paused == PAUSED_ALL:
         return True
-    if command.flags & (WRITE | DENYOOM):
+    if command.flags & (WRITE | DENYOOM | MAY_WRITE):
         return True
     if command.name == b"exec" and session.transaction is not None:
-        return bool(session.transaction.writes())
+        return bool(session.transaction.has(WRITE | DENYOOM | MAY_WRITE))
     return False
 
 

@@ -11,6 +11,8 @@ cdef class Session:
     cdef public bint resp3
     cdef public bint authenticated
     cdef public bytes user
+    cdef public object permissions          # None: may do everything
+    cdef public object subscriptions        # None while there are none
     cdef public bytes name
     cdef public bytes library_name, library_version
     cdef public str address, local_address

@@ -23,6 +23,8 @@ class Session:
 
     `transaction` is the queue of a MULTI, `watching` the watch of a WATCH; both belong to
     commands/transactions.py. `blocked` is set while a command waits. Times are unix ms.
+    `permissions`: what the user may do, None: everything. `subscriptions`: the channels that the
+    client listens to, None while it listens to none.
     """
 
     __slots__ = (
@@ -46,11 +48,13 @@ class Session:
         "name",
         "no_evict",
         "no_touch",
+        "permissions",
         "postponed",
         "read_bytes",
         "reply_mode",
         "resp3",
         "state",
+        "subscriptions",
         "transaction",
         "user",
         "watching",
@@ -64,6 +68,8 @@ class Session:
         self.resp3 = False
         self.authenticated = not state.password
         self.user = b"default"
+        self.permissions: Any = None
+        self.subscriptions: Any = None
         self.name = b""
         self.library_name = b""
         self.library_version = b""

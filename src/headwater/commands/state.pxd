@@ -19,6 +19,11 @@ cdef class ServerState:
     cdef public object server
     cdef public object persistence
     cdef public object packer
+    cdef public object access               # ACL's users
+    cdef public object channels             # of pub/sub
+    cdef public object scripting            # scripts and functions
+    cdef public object busy                 # a script that runs too long, or None
+    cdef public bint over_memory            # commands that need memory are refused
     cdef public bint loading
     cdef public bytes write_refusal         # empty: nothing is refused
     cdef public dict clients                # id -> Session

@@ -31,6 +31,9 @@ class ServerState:
     that each costs one reading of the clock; 0 otherwise.
     `loading`: the data set is not complete yet. `write_refusal`: the error that commands which
     change something get while the disk does not take it, else b"".
+    `over_memory`: more memory is used than `maxmemory` allows, and nothing could be evicted.
+    `access` knows the users, `channels` who subscribed to what, `scripting` scripts and functions.
+    `busy`: a script that runs for too long; None unless one does.
     `packer` compresses blocks of streams. `persistence` saves and loads; `recorder` takes what
     commands did, for the journal.
     `server` is the object that owns sockets and the process (None when embedded); commands ask
@@ -38,8 +41,11 @@ class ServerState:
     """
 
     __slots__ = (
+        "access",
         "at_us",
         "blocked_clients",
+        "busy",
+        "channels",
         "clients",
         "clock",
         "commands_processed",
@@ -57,6 +63,7 @@ class ServerState:
         "monitors",
         "node_max_bytes",
         "node_max_entries",
+        "over_memory",
         "packer",
         "password",
         "paused",
@@ -67,6 +74,7 @@ class ServerState:
         "recorder",
         "rejected_connections",
         "run_id",
+        "scripting",
         "server",
         "slow_us",
         "slowlog",
@@ -101,6 +109,11 @@ class ServerState:
         self.server: Any = None
         self.persistence: Any = None
         self.packer: Any = None
+        self.access: Any = None
+        self.channels: Any = None
+        self.scripting: Any = None
+        self.busy: Any = None
+        self.over_memory = False
         self.loading = False
         self.write_refusal = b""
         self.at_us = 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from headwater import errors
 from headwater.commands.dispatch import call
-from headwater.commands.flags import DENYOOM, WRITE
 from headwater.commands.session import Session
 from headwater.commands.table import Command, command
 from headwater.keyspace.watch import Watcher
@@ -22,11 +21,12 @@ _RUN_AT_ONCE = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"re
 class Transaction:
     """What a client has queued since MULTI. `queued_bytes` is about what that takes."""
 
-    __slots__ = ("_failed", "_queue", "queued_bytes")
+    __slots__ = ("_failed", "_flags", "_queue", "queued_bytes")
 
     def __init__(self) -> None:
         self._queue: list[tuple[Command, Request]] = []
         self._failed = False
+        self._flags = 0
         self.queued_bytes = 0
 
     def __len__(self) -> int:
@@ -47,6 +47,7 @@ class Transaction:
             return
         words = request.words()
         self._queue.append((command, from_words(words)))
+        self._flags |= command.flags
         self.queued_bytes += sum(map(len, words), _REQUEST_BYTES + 16 * len(words))
 
     def fail(self) -> None:
@@ -55,9 +56,9 @@ class Transaction:
         self._queue.clear()
         self.queued_bytes = 0
 
-    def writes(self) -> bool:
-        """Whether any queued command may change something."""
-        return any(command.flags & (WRITE | DENYOOM) for command, _ in self._queue)
+    def has(self, flags: int) -> bool:
+        """Whether any queued command has one of these flags (commands/flags.py)."""
+        return self._flags & flags != 0
 
     def take(self) -> list[tuple[Command, Request]]:
         queue = self._queue
@@ -112,6 +113,14 @@ def exec_(session: Session, request: Request, reply: Reply) -> None:
     try:
         for queued, queued_request in queue:
             keyspace.touch = not session.no_touch
+            if session.permissions is not None:
+                # They may be others than when it was queued.
+                refused = session.permissions.refusal(session, queued, queued_request)
+                if refused is not None:
+                    reply.error(refused)
+                    session.state.count_error(refused)
+                    queued.rejected_calls += 1
+                    continue
             call(session, queued, queued_request, reply)
     finally:
         recorder.unit -= 1

@@ -28,6 +28,8 @@ cdef class Keyspace:
     cdef public Recorder recorder
     cdef public Registry packing
     cdef public bint has_idmp, has_nacked
+    cdef public unsigned int notify_classes
+    cdef public object notifier
     cdef Py_ssize_t _next_expiring
 
     @cython.locals(due="long long", db=Database)
@@ -88,5 +90,7 @@ cdef class Database:
     cpdef object set_expiry(self, bytes key, Value value, long long at_ms)
     cpdef object persist(self, Value value)
     cpdef object signal_modified(self, bytes key)
+    @cython.locals(keyspace=Keyspace)
+    cpdef object notify(self, unsigned int event_class, bytes event, bytes key)
     cpdef object signal_watchers(self, bytes key)
     cpdef object signal_ready(self, bytes key)

@@ -44,8 +44,10 @@ class Keyspace:
     clients with NO-TOUCH). active_expiry: whether expire_due does anything. waiters: who waits
     for which key, for the module that knows. ready: (database, key) for keys somebody waits for
     and that something happened to, until that module takes them. graveyard: lists, dicts and
-    deques to be emptied. recorder: takes what commands do, for the journal. packing: learns which
-    streams have blocks that may be compressed. has_idmp, has_nacked:
+    deques to be emptied. recorder: takes what commands do, for the journal. notify_classes:
+    the classes of events (notifications.py) that `notifier(class, event, key, database index)` is
+    told of; 0: none. packing: learns which streams have blocks that may be compressed. has_idmp,
+    has_nacked:
     since all databases were empty a stream had a window of idempotent IDs, a group an entry that
     was given back (a snapshot's version depends on that).
     """
@@ -62,6 +64,8 @@ class Keyspace:
         "has_nacked",
         "keyspace_hits",
         "keyspace_misses",
+        "notifier",
+        "notify_classes",
         "packing",
         "ready",
         "recorder",
@@ -86,6 +90,8 @@ class Keyspace:
         self.packing = Registry()
         self.has_idmp = False
         self.has_nacked = False
+        self.notify_classes = 0
+        self.notifier: Any = None
         self.databases: list[Database] = []
         for index in range(databases):
             self.databases.append(Database(self, index))
@@ -458,6 +464,15 @@ class Database:
         self.keyspace.dirty += 1
         if self.watched:
             touch(self, key)
+
+    def notify(self, event_class: int, event: bytes, key: bytes) -> None:
+        """Tell subscribers of an event that a command has caused, if they want those of the class.
+
+        Called right after `signal_modified`, once for each event, in Redis's order.
+        """
+        keyspace = self.keyspace
+        if keyspace.notify_classes & event_class:
+            keyspace.notifier(event_class, event, key, self.index)
 
     def signal_watchers(self, key: bytes) -> None:
         """Tell those who watch a key that it has changed, where one command changes several."""

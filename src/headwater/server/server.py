@@ -19,6 +19,7 @@ from headwater.commands.transactions import abandon
 from headwater.engine import Engine
 from headwater.errors import HeadwaterError
 from headwater.keyspace.waiters import NEVER
+from headwater.server.background import Background
 from headwater.server.connection import Connection, Shared
 from headwater.server.garbage import settle
 from headwater.server.gate import Gate
@@ -58,9 +59,9 @@ class Server:
         self._tick_timer: asyncio.TimerHandle | None = None
         self._stopping: asyncio.Event = None  # type: ignore[assignment]
         self._gate: Gate = None  # type: ignore[assignment]
-        self._working: asyncio.TimerHandle | asyncio.Handle | None = None
-        self._packing: asyncio.TimerHandle | asyncio.Handle | None = None
-        self._cleaning: asyncio.Handle | None = None
+        self._saving: Background = None  # type: ignore[assignment]
+        self._packing: Background = None  # type: ignore[assignment]
+        self._cleaning: Background = None  # type: ignore[assignment]
         self._failure: Exception | None = None
         self._timeout_s = 0
         self._keepalive_s = 0
@@ -78,6 +79,9 @@ class Server:
         self._stopping = asyncio.Event()
         self._loop.set_exception_handler(_log_exception)
         self._gate = Gate(self._loop, self.state.recorder)
+        self._saving = Background(self._loop, self.engine.persistence.work)
+        self._packing = Background(self._loop, self.engine.packer.work)
+        self._cleaning = Background(self._loop, self._clean)
         self._shared = Shared(
             self._loop, self._gate, self._on_new, self._on_gone, self._on_stalled, self._on_pushed
         )
@@ -89,7 +93,7 @@ class Server:
         self.config.on_change(_SETTINGS, self._apply_settings)
         self.config.on_change("maxclients", self._apply_maxclients)
         self.state.waiters.on_earlier = self._set_timer
-        self.engine.packer.on_work = self._pack_soon
+        self.engine.packer.on_work = self._packing.soon
         self.config.on_change(("port", "bind"), self._apply_address)
         path = self.config.get_path("unixsocket")
         if self.config.get_int("port") == 0 and not path:
@@ -174,7 +178,7 @@ class Server:
             self.request_shutdown()
             return
         self._gate.commit = persistence.commit
-        persistence.attach(self._on_journal, self._work_soon)
+        persistence.attach(self._on_journal, self._saving.soon)
         if self._poller is not None:
             persistence.on_group = self._poller.turn_soon
         for line in self.on_ready():
@@ -184,28 +188,6 @@ class Server:
         """The journal has come further, or begins or ends to fail."""
         self._gate.failing = self.engine.persistence.is_failing()
         self._gate.let_go()
-
-    def _work_soon(self) -> None:
-        """A snapshot is under way and wants its share of the loop."""
-        if self._working is None:
-            self._working = self._loop.call_soon(self._work)
-
-    def _work(self) -> None:
-        self._working = None
-        delay_s = self.engine.persistence.work()
-        if delay_s is not None and self._working is None:
-            self._working = self._loop.call_later(delay_s, self._work)
-
-    def _pack_soon(self) -> None:
-        """Blocks of streams are due to be compressed."""
-        if self._packing is None:
-            self._packing = self._loop.call_soon(self._pack)
-
-    def _pack(self) -> None:
-        self._packing = None
-        delay_s = self.engine.packer.work()
-        if delay_s is not None:
-            self._packing = self._loop.call_later(delay_s, self._pack)
 
     def request_shutdown(self) -> None:
         """Stop soon: `wait_stopped` returns."""
@@ -222,15 +204,11 @@ class Server:
         self.engine.persistence.close()
         self._gate.let_go()
         self.engine.packer.close()
-        for timer in (
-            self._timer,
-            self._tick_timer,
-            self._working,
-            self._packing,
-            self._cleaning,
-        ):
+        for timer in (self._timer, self._tick_timer):
             if timer is not None:
                 timer.cancel()
+        for work in (self._saving, self._packing, self._cleaning):
+            work.cancel()
         for connection in list(self.state.clients.values()):
             assert isinstance(connection, Connection)
             connection.end()
@@ -358,7 +336,7 @@ class Server:
     def _tick(self) -> None:
         try:
             if self.engine.tick():
-                self._clean_soon()
+                self._cleaning.soon()
             self._gate.end_round()
             now_ms = self.engine.clock.now_ms
             self.sampler.sample(now_ms)
@@ -371,16 +349,10 @@ class Server:
         finally:
             self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
 
-    def _clean_soon(self) -> None:
-        """There is more to expire or to free: go on when the clients had their turn."""
-        if self._cleaning is None:
-            self._cleaning = self._loop.call_soon(self._clean)
-
-    def _clean(self) -> None:
-        self._cleaning = None
-        if self.engine.clean():
-            self._clean_soon()
+    def _clean(self) -> float | None:
+        more = self.engine.clean()
         self._gate.end_round()
+        return 0 if more else None
 
     def _enforce_output_limit(self, connection: Connection, now_ms: int) -> None:
         limits = self.config.output_limits
