@@ -10,9 +10,9 @@ from setuptools.command.build_ext import build_ext
 COMPILED = (
     "clock", "glob", "raw", "value",
     "commands.blocking", "commands.claims", "commands.connection", "commands.dispatch",
-    "commands.groups",
+    "commands.groups", "commands.queue",
     "commands.reading", "commands.session", "commands.state", "commands.stream_options",
-    "commands.streams", "commands.table",
+    "commands.streams", "commands.table", "commands.transactions",
     "journal.batches", "journal.format", "journal.reader", "journal.recorder",
     "keyspace.cut", "keyspace.database", "keyspace.expiry", "keyspace.order", "keyspace.strings",
     "keyspace.waiters",

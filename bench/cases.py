@@ -172,6 +172,11 @@ def xrange_cold(count: int) -> Request:
     return request
 
 
+def transaction(client: int, number: int) -> Words:
+    """Two XADD in a transaction: four requests."""
+    return (("MULTI",), xadd(client, number), xadd(client, number), ("EXEC",))[number % 4]
+
+
 def xrevrange(count: int) -> Request:
     def request(client: int, number: int) -> Words:
         end = data.order_id(data.scattered(number, room=count) + count)
@@ -325,6 +330,14 @@ CASES: tuple[Case, ...] = (
     _xadd_trimmed(pipeline=1, goal=1.0),
     _xadd_trimmed(pipeline=16, goal=0.6),
     _xadd_trimmed(pipeline=64, goal=None),
+    Case(
+        "MULTI, 2 XADD, EXEC",
+        transaction,
+        4,
+        data.clear_incoming,
+        span=100_000,
+        reply_lines=2,
+    ),
     _reading("XRANGE COUNT 1", xrange(1), 0.8, pipeline=16),
     _reading("XRANGE COUNT 100", xrange(100), 0.3),
     _reading("XRANGE COUNT 1000", xrange(1000), 0.2),

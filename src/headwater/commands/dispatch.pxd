@@ -7,7 +7,7 @@ from headwater.raw cimport monotonic_us
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
 
-cdef unsigned int ADMIN, DENYOOM, FAST, LOADING, MAY_WRITE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR, SKIP_SLOWLOG, WRITE
+cdef unsigned int ADMIN, DENYOOM, FAST, IMMEDIATE, LOADING, MAY_WRITE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR, SKIP_SLOWLOG, WRITE
 cdef int REPLY_ON
 cdef int _DONE, _WAITS, _POSTPONED
 cdef int NOT_PAUSED, PAUSED_ALL

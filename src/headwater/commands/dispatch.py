@@ -14,6 +14,7 @@ from headwater.commands.flags import (
     ADMIN,
     DENYOOM,
     FAST,
+    IMMEDIATE,
     LOADING,
     MAY_WRITE,
     NO_AUTH,
@@ -73,7 +74,7 @@ def execute(session: Session, request: Request, reply: Reply) -> int:
             session.postponed = True
             state.postponed.append(session)
         return _POSTPONED
-    elif session.transaction is not None and not session.transaction.runs_now(command):
+    elif session.transaction is not None and not command.flags & IMMEDIATE:
         session.transaction.queue(command, request)
         reply.raw_bytes(b"+QUEUED\r\n")
     else:
@@ -186,14 +187,14 @@ def _needs_memory(session: Session, command: Command) -> bool:
     if session.transaction is None:
         return bool(command.flags & DENYOOM)
     if command.name == b"exec":
-        return bool(session.transaction.has(DENYOOM))
+        return session.transaction.has(DENYOOM)
     return command.name not in _LEAVES_TRANSACTION
 
 
 def _needs_disk(session: Session, command: Command) -> bool:
     """Whether the command is refused while the disk takes nothing (PING too, as in Redis)."""
     if command.name == b"exec" and session.transaction is not None:
-        return bool(session.transaction.has(WRITE))
+        return session.transaction.has(WRITE)
     return bool(command.flags & WRITE) or command.name == b"ping"
 
 
@@ -246,7 +247,7 @@ def _held_back(session: Session, state: ServerState, command: Command) -> bool:
     if command.flags & (WRITE | DENYOOM | MAY_WRITE):
         return True
     if command.name == b"exec" and session.transaction is not None:
-        return bool(session.transaction.has(WRITE | DENYOOM | MAY_WRITE))
+        return session.transaction.has(WRITE | DENYOOM | MAY_WRITE)
     return False
 
 

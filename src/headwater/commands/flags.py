@@ -26,7 +26,8 @@ MOVABLE_KEYS = 1 << 16  # computed: the key positions depend on the arguments
 ALLOW_BUSY = 1 << 17  # allowed while a script or a module keeps the server busy
 PROTECTED = 1 << 18  # needs its own enable-...-command directive
 TOUCHES_ARBITRARY_KEYS = 1 << 19
-MAY_WRITE = 1 << 20  # no write itself, but CLIENT PAUSE WRITE holds it back: scripts, PUBLISH
+IMMEDIATE = 1 << 20  # runs inside MULTI too, instead of being queued
+MAY_WRITE = 1 << 21  # no write itself, but CLIENT PAUSE WRITE holds it back: scripts, PUBLISH
 
 FLAG_NAMES: tuple[tuple[int, str], ...] = (
     (WRITE, "write"),
@@ -47,7 +48,7 @@ FLAG_NAMES: tuple[tuple[int, str], ...] = (
     (NO_MULTI, "no_multi"),
     (MOVABLE_KEYS, "movablekeys"),
     (ALLOW_BUSY, "allow_busy"),
-    # PROTECTED, TOUCHES_ARBITRARY_KEYS and MAY_WRITE are not told to clients, as in Redis.
+    # PROTECTED, TOUCHES_ARBITRARY_KEYS, IMMEDIATE and MAY_WRITE are not told to clients.
 )
 
 CATEGORY_NAMES: tuple[str, ...] = (

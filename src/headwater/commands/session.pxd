@@ -1,3 +1,4 @@
+from headwater.commands.queue cimport Transaction
 from headwater.commands.state cimport ServerState
 from headwater.keyspace.database cimport Database
 from headwater.keyspace.waiters cimport Blocked
@@ -23,7 +24,7 @@ cdef class Session:
     cdef public bytes last_command          # full name of it
     cdef public long long commands_processed
     cdef public long long read_bytes, written_bytes
-    cdef public object transaction          # None outside of MULTI
+    cdef public Transaction transaction     # None outside of MULTI
     cdef public object watching             # None when nothing is watched
     cdef public Blocked blocked             # None when not waiting
     cdef public bint deny_blocking          # inside EXEC or a script

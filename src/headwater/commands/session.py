@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headwater.commands.queue import Transaction
 from headwater.keyspace.database import Database
 from headwater.resp.reply import Reply
 
@@ -83,7 +84,7 @@ class Session:
         self.commands_processed = 0
         self.read_bytes = 0
         self.written_bytes = 0
-        self.transaction: Any = None
+        self.transaction: Transaction | None = None
         self.watching: Any = None
         self.blocked: Blocked | None = None
         self.deny_blocking = False

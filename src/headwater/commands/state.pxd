@@ -1,4 +1,5 @@
 from headwater.clock cimport Clock
+from headwater.commands.queue cimport Transaction
 from headwater.commands.stream_options cimport StreamOptions
 from headwater.commands.table cimport CommandTable
 from headwater.journal.recorder cimport Recorder
@@ -23,6 +24,7 @@ cdef class ServerState:
     cdef public object channels             # of pub/sub
     cdef public object scripting            # scripts and functions
     cdef public object busy                 # a script that runs too long, or None
+    cdef public Transaction spare_transaction   # or None
     cdef public bint over_memory            # commands that need memory are refused
     cdef public bint loading
     cdef public bytes write_refusal         # empty: nothing is refused

@@ -9,6 +9,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from headwater.clock import Clock
+from headwater.commands.queue import Transaction
 from headwater.commands.stream_options import StreamOptions
 from headwater.commands.table import CommandTable
 from headwater.keyspace.database import Keyspace
@@ -78,6 +79,7 @@ class ServerState:
         "server",
         "slow_us",
         "slowlog",
+        "spare_transaction",
         "started_ms",
         "stream_options",
         "table",
@@ -114,6 +116,7 @@ class ServerState:
         self.scripting: Any = None
         self.busy: Any = None
         self.over_memory = False
+        self.spare_transaction: Transaction | None = None  # made already, for the next MULTI
         self.loading = False
         self.write_refusal = b""
         self.at_us = 0

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from headwater.commands.flags import ADMIN, ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
+from headwater.commands.flags import (
+    ADMIN,
+    ALLOW_BUSY,
+    FAST,
+    IMMEDIATE,
+    LOADING,
+    NO_AUTH,
+    NOSCRIPT,
+    STALE,
+)
 from headwater.commands.spec.model import Spec
 
 _spec = partial(Spec, group="connection")
@@ -244,7 +253,7 @@ CONNECTION: tuple[Spec, ...] = (
     _spec(
         name="QUIT",
         arity=-1,
-        flags=ALLOW_BUSY | NOSCRIPT | LOADING | STALE | FAST | NO_AUTH,
+        flags=IMMEDIATE | ALLOW_BUSY | NOSCRIPT | LOADING | STALE | FAST | NO_AUTH,
         categories=("connection",),
         since="1.0.0",
         summary="Close the connection.",
@@ -256,7 +265,7 @@ CONNECTION: tuple[Spec, ...] = (
     _spec(
         name="RESET",
         arity=1,
-        flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
+        flags=IMMEDIATE | NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
         categories=("connection",),
         since="6.2.0",
         summary="Put the connection back to how it began.",

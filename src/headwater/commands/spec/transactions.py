@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from headwater.commands.flags import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE
+from headwater.commands.flags import (
+    ALLOW_BUSY,
+    FAST,
+    IMMEDIATE,
+    LOADING,
+    NOSCRIPT,
+    SKIP_SLOWLOG,
+    STALE,
+)
 from headwater.commands.keyspecs import keys_from
 from headwater.commands.spec.model import Spec
 
@@ -17,7 +25,7 @@ TRANSACTIONS: tuple[Spec, ...] = (
     _spec(
         name="DISCARD",
         arity=1,
-        flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+        flags=IMMEDIATE | NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
         categories=("transaction",),
         since="2.0.0",
         summary="Leave the transaction without running its commands.",
@@ -26,7 +34,7 @@ TRANSACTIONS: tuple[Spec, ...] = (
     _spec(
         name="EXEC",
         arity=1,
-        flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG,
+        flags=IMMEDIATE | NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG,
         categories=("transaction",),
         since="1.2.0",
         summary="Run the queued commands, unless a watched key has changed.",
@@ -35,7 +43,7 @@ TRANSACTIONS: tuple[Spec, ...] = (
     _spec(
         name="MULTI",
         arity=1,
-        flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+        flags=IMMEDIATE | NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
         categories=("transaction",),
         since="1.2.0",
         summary="Begin a transaction: queue what follows until EXEC.",
@@ -53,7 +61,7 @@ TRANSACTIONS: tuple[Spec, ...] = (
     _spec(
         name="WATCH",
         arity=-2,
-        flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+        flags=IMMEDIATE | NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
         categories=("transaction",),
         keys=(keys_from(1, "RO"),),
         since="2.2.0",
