@@ -1,4 +1,4 @@
-"""Random key, expiry, database and transaction commands get the same answers from both servers."""
+"""Random key, expiry and database commands get the same answers from both servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis.stateful import rule
 
 from parity import machine
 from parity.machine import ParityMachine
-from support.pair import MismatchError, Peers
+from support.pair import MismatchError
 from support.servers import Server
 from support.wire import Connection, Word, plain
 
@@ -188,108 +188,10 @@ def scanned(connection: Connection, *options: Word) -> list[bytes] | tuple[str, 
             return sorted(found)
 
 
-queued = st.sampled_from(
-    [
-        ("SET", "a", "1"),
-        ("SET", "b", "2", "XX"),
-        ("GET", "a"),
-        ("XADD", "s", "x-*", "f", "v"),
-        ("XADD", "s", "5-*", "f", "v"),
-        ("XLEN", "s"),
-        ("XRANGE", "s", "-", "+"),
-        ("XREAD", "BLOCK", "0", "STREAMS", "s", "$"),
-        ("XLEN", "a"),
-        ("DEL", "a", "s"),
-        ("NOSUCH", "a"),
-        ("GET",),
-        ("GET", "a", "b"),
-        ("SELECT", "1"),
-        ("SELECT", "0"),
-        ("EXPIRE", "a", "1000"),
-        ("FLUSHALL",),
-        ("PING",),
-        ("MULTI",),
-        ("WATCH", "a"),
-        ("UNWATCH",),
-        ("XGROUP", "NOSUCH"),
-        ("XINFO",),
-        ("HELLO", "9"),
-        ("CLIENT", "NOSUCH"),
-        ("COPY", "a", "b", "REPLACE"),
-        ("SWAPDB", "0", "1"),
-    ]
-)
-
-
-class TransactionMachine(ParityMachine):
-    def prepare(self) -> None:
-        self.other: Peers = self.connect()
-
-    @rule(commands=st.lists(queued, max_size=6), end=st.sampled_from(["EXEC", "EXEC", "DISCARD"]))
-    def transaction(self, commands: list[tuple[str, ...]], end: str) -> None:
-        self.same("MULTI")
-        for words in commands:
-            self.same(*words)
-        self.same(end)
-
-    @rule(words=queued)
-    def single(self, words: tuple[str, ...]) -> None:
-        if "BLOCK" not in words and words[0] != "MULTI":
-            self.same(*words)
-
-    @rule(watched=st.lists(st.sampled_from(["a", "b", "s", "none"]), min_size=1, max_size=3))
-    def watch(self, watched: list[str]) -> None:
-        self.same("WATCH", *watched)
-
-    @rule(
-        words=st.one_of(
-            queued,
-            st.sampled_from(
-                [
-                    ("EXPIRE", "a", "-1"),
-                    ("PEXPIREAT", "a", "1"),
-                    ("PERSIST", "a"),
-                    ("TOUCH", "a"),
-                    ("RENAME", "a", "b"),
-                    ("XDEL", "s", "5-0"),
-                    ("XTRIM", "s", "MAXLEN", "0"),
-                    ("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"),
-                    ("XSETID", "s", "9-0"),
-                    ("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"),
-                    ("XACK", "s", "g", "5-0"),
-                    ("FLUSHDB",),
-                    ("MOVE", "a", "1"),
-                    ("SET", "a", "1", "NX"),
-                    ("XADD", "s", "1-1", "f", "v"),
-                ]
-            ),
-        )
-    )
-    def meddle(self, words: tuple[str, ...]) -> None:
-        """Another client changes, or does not change, what is watched."""
-        if "BLOCK" not in words and words[0] not in ("MULTI", "WATCH", "SELECT"):
-            self.pair.same(self.other, *words)
-
-    @rule(words=st.sampled_from([("EXEC",), ("DISCARD",), ("UNWATCH",), ("EXEC", "x"), ("RESET",)]))
-    def outside(self, words: tuple[str, ...]) -> None:
-        self.same(*words)
-        if words == ("RESET",):
-            self.same("HELLO", self.pair.resp)
-
-
 def test_keyspace(headwater: Server, reference: Server) -> None:
     machine.run(KeyspaceMachine, headwater, reference, examples=150, steps=50)
-
-
-def test_transactions(headwater: Server, reference: Server) -> None:
-    machine.run(TransactionMachine, headwater, reference, examples=150, steps=30)
 
 
 @pytest.mark.slow
 def test_keyspace_at_length(headwater: Server, reference: Server) -> None:
     machine.run(KeyspaceMachine, headwater, reference, examples=1000, steps=80)
-
-
-@pytest.mark.slow
-def test_transactions_at_length(headwater: Server, reference: Server) -> None:
-    machine.run(TransactionMachine, headwater, reference, examples=1000, steps=60)

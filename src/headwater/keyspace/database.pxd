@@ -51,7 +51,7 @@ cdef class Database:
     cdef public ExpiryWheel wheel
     cdef public TableCut cut            # or None
     cdef public dict waiting
-    cdef public dict watched            # key -> list of Watch
+    cdef public dict watched            # key -> watcher -> Watch
 
     @cython.locals(value=Value)
     cpdef Value lookup_read(self, bytes key)

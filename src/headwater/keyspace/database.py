@@ -25,7 +25,7 @@ from headwater.journal.recorder import Recorder
 from headwater.keyspace.cut import TableCut
 from headwater.keyspace.expiry import NEVER, ExpiryWheel
 from headwater.keyspace.order import Chunk, KeyOrder
-from headwater.keyspace.watch import Watch, touch, touch_all
+from headwater.keyspace.watch import Watch, Watcher, touch, touch_all
 from headwater.streams.block import Block
 from headwater.streams.handles import HandleOrder
 from headwater.streams.packing import Registry
@@ -229,7 +229,7 @@ class Database:
         self.wheel = ExpiryWheel(self.values)
         self.cut: TableCut | None = None
         self.waiting: dict[bytes, Any] = {}
-        self.watched: dict[bytes, list[Watch]] = {}
+        self.watched: dict[bytes, dict[Watcher, Watch]] = {}
 
     # --- lookups ---
 

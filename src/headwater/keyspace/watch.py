@@ -1,9 +1,9 @@
 """Watched keys: whether what a transaction depends on has changed since WATCH.
 
-A Watcher belongs to one client. Each key it watches is a Watch in `Database.watched`; a change
-of the key, wherever it comes from, marks the watcher. A key that has expired has changed, even
-if it is still to be deleted; one that had expired before WATCH is as good as absent, so that
-its deletion is no change.
+A Watcher belongs to one client. Each key it watches is a Watch in `Database.watched`, by key and
+watcher, so that thousands may watch one key; a change of the key, wherever it comes from, marks
+the watcher. A key that has expired has changed, even if it is still to be deleted; one that had
+expired before WATCH is as good as absent, so that its deletion is no change.
 """
 
 from __future__ import annotations
@@ -37,20 +37,17 @@ class Watcher:
 
     def watch(self, db: Database, key: bytes) -> None:
         """Watch a key; nothing happens if it is watched already."""
-        entry = db.watched.get(key)
-        if entry is None:
-            entry = db.watched[key] = []
-        elif any(watch.watcher is self for watch in entry):
-            return
-        watch = Watch(self, db, key, db.has_expired(key))
-        entry.append(watch)
-        self.watches.append(watch)
+        entry = db.watched.setdefault(key, {})
+        if self not in entry:
+            watch = Watch(self, db, key, db.has_expired(key))
+            entry[self] = watch
+            self.watches.append(watch)
 
     def clear(self) -> None:
         """Watch nothing any more and forget what has changed (UNWATCH, EXEC, a closed client)."""
         for watch in self.watches:
             entry = watch.db.watched[watch.key]
-            entry.remove(watch)
+            del entry[self]
             if not entry:
                 del watch.db.watched[watch.key]
         self.watches.clear()
@@ -65,7 +62,10 @@ class Watcher:
 
 def touch(db: Database, key: bytes) -> None:
     """Mark those who watch `key` in `db`, after its value has changed or gone."""
-    for watch in db.watched.get(key, ()):
+    entry = db.watched.get(key)
+    if entry is None:
+        return
+    for watch in entry.values():
         if watch.expired and key not in db.values:
             watch.expired = False
         else:
@@ -83,7 +83,7 @@ def touch_all(db: Database, replacement: Database | None) -> None:
         if not here and not there:
             continue
         expired_there = replacement is not None and there and replacement.has_expired(key)
-        for watch in entry:
+        for watch in entry.values():
             if watch.expired and not there:
                 watch.expired = False
             elif watch.expired and expired_there:
