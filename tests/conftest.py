@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support import servers
+from support.certificates import Certificates
 from support.servers import Server
 
 _COMMON = {
@@ -46,6 +47,12 @@ def headwater_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
     server = servers.start_subject(tmp_path_factory.mktemp("headwater"), *DEBUG_FLAGS)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority with a server's and a client's certificate."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
 """The engine: keyspace, commands, settings and persistence put together, without sockets.
 
 Whoever drives it (the server, an embedding program) gives it sessions, calls `run_due` when
-`next_ms` says so, and `tick` ten times a second; while that has more to do, `clean` in between. It
-lives in memory until `persistence` is opened.
+`next_ms` says so, and `tick` ten times a second; while that has more to do, `clean` in between.
+What was published leaves when it calls `channels.deliver`. The engine lives in memory until
+`persistence` is opened.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from collections.abc import Callable
 
 from headwater.clock import Clock
 from headwater.commands import load_all
+from headwater.commands.access import Access
 from headwater.commands.blocking import serve_due, serve_ready
+from headwater.commands.channels import Channels
 from headwater.commands.latency import LatencyMonitor
+from headwater.commands.scripts import Scripting
 from headwater.commands.slowlog import Slowlog
 from headwater.commands.state import ServerState
 from headwater.commands.table import CommandTable
 from headwater.config import Config
 from headwater.journal.disk import Disk
 from headwater.keyspace.database import Keyspace
+from headwater.keyspace.notifications import KEYEVENT, KEYSPACE
 from headwater.keyspace.packer import Packer
 from headwater.keyspace.traffic import QUIET_US, Traffic
 from headwater.keyspace.waiters import Waiters
@@ -64,10 +69,15 @@ class Engine:
             self.slowlog,
             self.latency,
         )
+        self.state.access = Access(self.state)
         self.persistence = Persistence(self.state, config, disk)
         self.state.persistence = self.persistence
         self.packer = Packer(self.keyspace, lambda: self.state.commands_processed)
         self.state.packer = self.packer
+        self.channels = Channels(self.state)
+        self.state.channels = self.channels
+        self.state.scripting = Scripting(self.state)
+        self.keyspace.notifier = self.channels.announce
         self._traffic = Traffic()
         self._cleaned_us = 0  # when cleaning stopped although there was more to do; 0: it did not
         self._apply_settings()
@@ -76,15 +86,26 @@ class Engine:
     def _apply_settings(self) -> None:
         """Copy the directives that hot code reads to where it finds them."""
         config, state = self.config, self.state
-        state.password = config.get_bytes("requirepass")
+        state.memory.configure(
+            config.get_int("maxmemory"),
+            config.get_text("maxmemory-policy"),
+            config.get_int("maxmemory-samples"),
+        )
+        state.over_memory = state.memory.over
         state.node_max_entries = config.get_int("stream-node-max-entries")
         state.node_max_bytes = config.get_int("stream-node-max-bytes")
+        self.keyspace.list_fill = config.get_int("list-max-listpack-size")
         state.idmp_duration_s = config.get_int("stream-idmp-duration")
         state.idmp_maxsize = config.get_int("stream-idmp-maxsize")
         state.slow_us = config.get_int("slowlog-log-slower-than")
         state.latency_threshold_ms = config.get_int("latency-monitor-threshold")
         self.packer.set_depth(config.get_int("stream-compress-depth"))
         self.slowlog.max_length = config.get_int("slowlog-max-len")
+        state.scripting.set_limit(config.get_int("busy-reply-threshold"))
+        classes = config.get_int("notify-keyspace-events")
+        self.channels.classes = classes
+        # Without a kind of channel to publish to, nothing is worth a look.
+        self.keyspace.notify_classes = classes if classes & (KEYSPACE | KEYEVENT) else 0
 
     def next_ms(self) -> int:
         """Unix time in ms at which `run_due` has something to do; far away when nothing has."""
@@ -103,6 +124,8 @@ class Engine:
         """
         more = self.clean()
         if not self.state.loading:
+            self.state.memory.tick()
+            self.state.over_memory = self.state.memory.over
             self.persistence.tick()
             self.packer.tick()
         return more
@@ -142,7 +165,10 @@ def _go_on(step: Callable[[int], bool], at_once: int, budget_us: int) -> bool:
 
 
 _SETTINGS = (
-    "requirepass",
+    "maxmemory",
+    "maxmemory-policy",
+    "maxmemory-samples",
+    "list-max-listpack-size",
     "stream-node-max-entries",
     "stream-node-max-bytes",
     "stream-compress-depth",
@@ -150,5 +176,8 @@ _SETTINGS = (
     "stream-idmp-maxsize",
     "slowlog-log-slower-than",
     "slowlog-max-len",
+    "busy-reply-threshold",
+    "lua-time-limit",
     "latency-monitor-threshold",
+    "notify-keyspace-events",
 )

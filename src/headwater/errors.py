@@ -12,7 +12,12 @@ class HeadwaterError(Exception):
 
 
 class CommandError(HeadwaterError):
-    """A command failed; `text` is the error reply without its `-` and line end."""
+    """A command failed; `text` is the error reply without its `-` and line end.
+
+    `counted`: it is in the statistics of errors already.
+    """
+
+    counted = False
 
     def __init__(self, text: bytes) -> None:
         super().__init__(text.decode("utf-8", "replace"))
@@ -63,6 +68,7 @@ SUBSCRIBED = declare(
     "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed"
     " in this context",
 )
+SSUBSCRIBE_DENIED = declare("ERR", "SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 NOT_AN_INTEGER = declare("ERR", "value is not an integer or out of range")
 NOT_A_FLOAT = declare("ERR", "value is not a valid float")
 OUT_OF_RANGE = declare("ERR", "value is out of range")
@@ -124,6 +130,19 @@ UNBLOCKED = declare("UNBLOCKED", "client unblocked via CLIENT UNBLOCK")
 NEGATIVE_TIMEOUT = declare("ERR", "timeout is negative")
 TIMEOUT_NOT_INTEGER = declare("ERR", "timeout is not an integer or out of range")
 TIMEOUT_OUT_OF_RANGE = declare("ERR", "timeout is out of range")
+
+# --- lists ---
+TIMEOUT_NOT_FLOAT = declare("ERR", "timeout is not a float or out of range")
+ELEMENT_TOO_LARGE = declare("ERR", "Element too large")
+INDEX_OUT_OF_RANGE = declare("ERR", "index out of range")
+NUMKEYS_NOT_POSITIVE = declare("ERR", "numkeys should be greater than 0")
+LMPOP_COUNT_NOT_POSITIVE = declare("ERR", "count should be greater than 0")
+LPOS_RANK_ZERO = declare(
+    "ERR",
+    "RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
+    "or use negative to start from the end of the list",
+)
+LPOS_NEGATIVE = declare("ERR", "{} can't be negative")
 
 # --- idempotent production ---
 IDMP_TWICE = declare("ERR", "syntax error, IDMP/IDMPAUTO specified multiple times")
@@ -236,6 +255,27 @@ EXPIRE_NX_AND_OTHERS = declare(
 )
 EXPIRE_GT_AND_LT = declare("ERR", "GT and LT options at the same time are not compatible")
 INVALID_DIGEST = declare("ERR", "must be exactly 16 hexadecimal characters")
+STRING_TOO_LONG = declare("ERR", "string exceeds maximum allowed size (proto-max-bulk-len)")
+OFFSET_OUT_OF_RANGE = declare("ERR", "offset is out of range")
+WOULD_OVERFLOW = declare("ERR", "increment or decrement would overflow")
+DECREMENT_OVERFLOW = declare("ERR", "decrement would overflow")
+NOT_FINITE = declare("ERR", "increment would produce NaN or Infinity")
+OPTION_NOT_AN_INTEGER = declare("ERR", "{} is not an integer or out of range")
+OPTION_NOT_A_FLOAT = declare("ERR", "{} is not a valid float")
+INCREX_BOUNDS = declare("ERR", "LBOUND can't be greater than UBOUND")
+INCREX_ENX = declare("ERR", "ENX flag requires an expiration")
+MSETEX_NUMKEYS = declare("ERR", "invalid numkeys value")
+MSETEX_PAIRS = declare("ERR", "wrong number of key-value pairs")
+DELEX_WRONG_TYPE = declare("ERR", "Key should be of string type if conditions are specified")
+DELEX_CONDITION = declare("ERR", "Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
+LCS_LENGTH_AND_INDEXES = declare(
+    "ERR", "If you want both the length and indexes, please just use IDX."
+)
+LCS_NOT_STRINGS = declare("ERR", "The specified keys must contain string values")
+LCS_TOO_LONG = declare("ERR", "String too long for LCS")
+LCS_MEMORY = declare(
+    "ERR", "Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
+)
 
 # --- transactions ---
 NESTED_MULTI = declare("ERR", "MULTI calls can not be nested")
@@ -255,6 +295,37 @@ AUTH_WITHOUT_PASSWORD = declare(
     "Are you sure your configuration is correct?",
 )
 WRONG_PASSWORD = declare("WRONGPASS", "invalid username-password pair or user is disabled.")
+NO_COMMAND_PERMISSION = declare("NOPERM", "User {} has no permissions to run the '{}' command")
+NO_KEY_PERMISSION = declare("NOPERM", "No permissions to access a key")
+NO_CHANNEL_PERMISSION = declare("NOPERM", "No permissions to access a channel")
+NO_PERMISSION_ANY_MORE = declare(
+    "NOPERM",
+    "ACLs rules changed between the moment the transaction was accumulated and the EXEC call. "
+    "This command is no longer allowed for the following reason: {}",
+)
+SCRIPT_DENIED = declare("ERR", "ACL failure in script: {}")
+ACL_RULE = declare("ERR", "Error in ACL SETUSER modifier '{}': {}")
+ACL_OPEN_SELECTOR = declare("ERR", "Unmatched parenthesis in acl selector starting at '{}'.")
+ACL_USERNAME = declare("ERR", "Usernames can't contain spaces or null characters")
+ACL_DEFAULT_STAYS = declare("ERR", "The 'default' user cannot be removed")
+ACL_USER_UNKNOWN = declare("ERR", "User '{}' not found")
+ACL_COMMAND_UNKNOWN = declare("ERR", "Command '{}' not found")
+ACL_CATEGORY_UNKNOWN = declare("ERR", "Unknown category '{}'")
+ACL_PASSWORD_BITS = declare(
+    "ERR",
+    "ACL GENPASS argument must be the number of bits for the output password, a positive number up "
+    "to 4096",
+)
+ACL_NO_FILE = declare(
+    "ERR",
+    "This Redis instance is not configured to use an ACL file. You may want to specify users via "
+    "the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis "
+    "configuration file set) in order to store users in the Redis configuration.",
+)
+ACL_NOT_SAVED = declare(
+    "ERR",
+    "There was an error trying to save the ACLs. Please check the server logs for more information",
+)
 NO_PROTOCOL = declare("NOPROTO", "unsupported protocol version")
 PROTOCOL_NOT_INTEGER = declare("ERR", "Protocol version is not an integer or out of range")
 HELLO_OPTION = declare("ERR", "Syntax error in HELLO option '{}'")
@@ -270,6 +341,19 @@ CLIENT_NAME_CHARACTERS = declare(
 CLIENT_INFO_CHARACTERS = declare("ERR", "{} cannot contain spaces, newlines or special characters.")
 CLIENT_INFO_OPTION = declare("ERR", "Unrecognized option '{}'")
 CLIENT_TYPE = declare("ERR", "Unknown client type '{}'")
+CACHING_WITHOUT_TRACKING = declare(
+    "ERR",
+    "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT "
+    "mode enabled",
+)
+TRACKING_ABSENT = declare(
+    "ERR", "CLIENT TRACKING is not supported: this server does not track what clients cache"
+)
+TRACKING_PREFIX = declare("ERR", "PREFIX option requires BCAST mode to be enabled")
+TRACKING_OPTIN_OPTOUT = declare("ERR", "You can't specify both OPTIN mode and OPTOUT mode")
+TRACKING_OPTIONS_BCAST = declare("ERR", "OPTIN and OPTOUT are not compatible with BCAST")
+TRACKING_REDIRECT_TWICE = declare("ERR", "A client can only redirect to a single other client")
+TRACKING_REDIRECT_ABSENT = declare("ERR", "The client ID you want redirect to does not exist")
 CLIENT_ID_INVALID = declare("ERR", "Invalid client ID")
 CLIENT_ID_NOT_POSITIVE = declare("ERR", "client-id should be greater than 0")
 CLIENT_NOT_FOUND = declare("ERR", "No such client")
@@ -322,6 +406,55 @@ DEBUG_PROTOCOL_TYPE = declare(
     "Wrong protocol type name. Please use one of the following: string|integer|double|bignum|"
     "null|array|set|map|attrib|push|verbatim|true|false",
 )
+
+# --- scripts ---
+NO_SCRIPT = declare("NOSCRIPT", "No matching script. Please use EVAL.")
+SCRIPT_COMPILE = declare("ERR", "Error compiling script (new function): {}")
+SCRIPT_KEYS_TOO_MANY = declare("ERR", "Number of keys can't be greater than number of args")
+SCRIPT_KEYS_NEGATIVE = declare("ERR", "Number of keys can't be negative")
+SCRIPT_SHEBANG = declare("ERR", "Invalid script shebang")
+SCRIPT_QUOTES = declare("ERR", "Invalid engine in script shebang")
+SCRIPT_ENGINE = declare("ERR", "Unexpected engine in script shebang: {}")
+SCRIPT_OPTION = declare("ERR", "Unknown lua shebang option: {}")
+SCRIPT_FLAG = declare("ERR", "Unexpected flag in script shebang: {}")
+SCRIPT_WRITES_IN_RO = declare("ERR", "Can not execute a script with write flag using *_ro command.")
+SCRIPT_FLUSH_MODE = declare("ERR", "SCRIPT FLUSH only support SYNC|ASYNC option")
+SCRIPT_DEBUG_MODE = declare("ERR", "Use SCRIPT DEBUG YES/SYNC/NO")
+SCRIPT_DEBUGGER = declare("ERR", "the script debugger is not supported")
+SCRIPT_NOT_BUSY = declare("NOTBUSY", "No scripts in execution right now.")
+SCRIPT_UNKILLABLE = declare(
+    "UNKILLABLE",
+    "Sorry the script already executed write commands against the dataset. You can either wait the "
+    "script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+)
+SCRIPT_BUSY = declare(
+    "BUSY",
+    "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+)
+FUNCTION_BUSY = declare(
+    "BUSY",
+    "Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
+)
+FUNCTION_NOT_FOUND = declare("ERR", "Function not found")
+FUNCTION_KEYS = declare("ERR", "Bad number of keys provided")
+FUNCTION_LOAD_OPTION = declare("ERR", "Unknown option given: {}")
+FUNCTION_LIST_OPTION = declare("ERR", "Unknown argument {}")
+FUNCTION_LIST_NAME = declare("ERR", "library name argument was not given")
+FUNCTION_FLUSH_MODE = declare("ERR", "FUNCTION FLUSH only supports SYNC|ASYNC option")
+FUNCTION_RESTORE_POLICY = declare(
+    "ERR", "Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE."
+)
+FUNCTION_REFUSED = declare("ERR", "{}")
+LIBRARY_NOT_FOUND = declare("ERR", "Library not found")
+CALL_WITHOUT_ARGUMENTS = declare(
+    "ERR", "Please specify at least one argument for this redis lib call"
+)
+CALL_ARGUMENT_TYPE = declare("ERR", "Lua redis lib command arguments must be strings or integers")
+CALL_UNKNOWN = declare("ERR", "Unknown Redis command called from script")
+CALL_ARITY = declare("ERR", "Wrong number of args calling Redis command from script")
+CALL_NOT_ALLOWED = declare("ERR", "This Redis command is not allowed from script")
+CALL_WRITES = declare("ERR", "Write commands are not allowed from read-only scripts.")
+CALL_MEMORY = declare("ERR", "the script uses too much memory")
 
 # --- consumer groups ---
 NO_KEY_OR_GROUP = declare("NOGROUP", "No such key '{}' or consumer group '{}'")

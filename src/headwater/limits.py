@@ -32,6 +32,16 @@ TRANSPORT_LOW_BYTES = 64 * 1024
 """A transport that holds more than the first stops the client's requests, until it is down to
 the second: this much a client that does not read can cost."""
 
+TLS_READ_BYTES = 32 * 1024
+"""Read from a TLS client at once, two of the largest records: what comes out of it always has
+room in the read buffer, so nothing decrypted is ever left behind in OpenSSL."""
+
+TLS_HANDSHAKE_SECONDS = 30
+"""A client that has not finished its handshake by then is closed."""
+
+TLS_HANDSHAKE_STEPS = 4
+"""Steps of handshakes in a round of the event loop; the signature in one takes a millisecond."""
+
 JOURNAL_BATCH_BYTES = 512 * 1024
 """What was recorded is written at the latest when it is so much, and not at the end of a round."""
 
@@ -45,3 +55,9 @@ commands that change something are refused while less than the second is left.""
 
 UNPACKED_COPIES_BYTES = 16 * 1024 * 1024
 """Copies of compressed blocks that readers had unpacked, at most: a cache of work done."""
+
+SCRIPT_MEMORY_BYTES = 1024 * 1024 * 1024
+"""What a Lua machine may take: a script that wants more fails, and not the server."""
+
+SCRIPTS_CACHED = 500
+"""Scripts that EVAL brought; the one that was not used for longest is forgotten (as Redis 7.4)."""

@@ -7,7 +7,9 @@ secret, multiply to 128 bits and fold the halves together.
 
 from __future__ import annotations
 
-from struct import unpack_from
+from struct import pack, unpack_from
+
+from headwater.raw import get_u64, put_u64
 
 _SECRET = bytes.fromhex(
     "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671f"
@@ -28,6 +30,8 @@ _STRIPE_BYTES = 64
 _STRIPE_STEP = 8  # each stripe of a block takes its secret so many bytes further on
 _STRIPES_PER_BLOCK = (len(_SECRET) - _STRIPE_BYTES) // _STRIPE_STEP
 _BLOCK_BYTES = _STRIPE_BYTES * _STRIPES_PER_BLOCK
+_LAST_KEYS = len(_SECRET) - _STRIPE_BYTES
+_KEYS = bytearray(_SECRET)
 _LONG_BYTES = 240
 
 
@@ -115,33 +119,26 @@ def _larger(data: bytes, n: int) -> int:
     return _avalanche(total & _MASK)
 
 
-def _accumulate(lanes: list[int], data: bytes, pos: int, secret: int) -> None:
+def _accumulate(lanes: bytearray, data: bytearray, pos: int, secret: int) -> None:
     """Take in one stripe."""
-    words = unpack_from("<8Q", data, pos)
-    keys = unpack_from("<8Q", _SECRET, secret)
     for i in range(8):
-        keyed = words[i] ^ keys[i]
-        lanes[i ^ 1] = lanes[i ^ 1] + words[i] & _MASK
-        lanes[i] = lanes[i] + (keyed & 0xFFFFFFFF) * (keyed >> 32) & _MASK
+        word = get_u64(data, pos + 8 * i)
+        keyed = word ^ get_u64(_KEYS, secret + 8 * i)
+        other = 8 * (i ^ 1)
+        put_u64(lanes, other, get_u64(lanes, other) + word & _MASK)
+        product = (keyed & 0xFFFF_FFFF) * (keyed >> 32)
+        put_u64(lanes, 8 * i, get_u64(lanes, 8 * i) + product & _MASK)
 
 
-def _scramble(lanes: list[int]) -> None:
-    keys = unpack_from("<8Q", _SECRET, len(_SECRET) - _STRIPE_BYTES)
+def _scramble(lanes: bytearray) -> None:
     for i in range(8):
-        lanes[i] = (lanes[i] ^ lanes[i] >> 47 ^ keys[i]) * _PRIME32_1 & _MASK
+        lane = get_u64(lanes, 8 * i)
+        lane = lane ^ lane >> 47 ^ get_u64(_KEYS, _LAST_KEYS + 8 * i)
+        put_u64(lanes, 8 * i, lane * _PRIME32_1 & _MASK)
 
 
-def _long(data: bytes, n: int) -> int:
-    lanes = [
-        _PRIME32_3,
-        _PRIME64_1,
-        _PRIME64_2,
-        _PRIME64_3,
-        _PRIME64_4,
-        _PRIME32_2,
-        _PRIME64_5,
-        _PRIME32_1,
-    ]
+def _stripes(lanes: bytearray, data: bytearray, n: int) -> None:
+    """Take in the stripes of a long input."""
     blocks = (n - 1) // _BLOCK_BYTES
     for block in range(blocks):
         for stripe in range(_STRIPES_PER_BLOCK):
@@ -151,10 +148,26 @@ def _long(data: bytes, n: int) -> int:
     start = blocks * _BLOCK_BYTES
     for stripe in range((n - 1 - start) // _STRIPE_BYTES):
         _accumulate(lanes, data, start + stripe * _STRIPE_BYTES, stripe * _STRIPE_STEP)
-    _accumulate(lanes, data, n - _STRIPE_BYTES, len(_SECRET) - _STRIPE_BYTES - 7)
+    _accumulate(lanes, data, n - _STRIPE_BYTES, _LAST_KEYS - 7)
+
+
+def _long(data: bytes, n: int) -> int:
+    begin = (
+        _PRIME32_3,
+        _PRIME64_1,
+        _PRIME64_2,
+        _PRIME64_3,
+        _PRIME64_4,
+        _PRIME32_2,
+        _PRIME64_5,
+        _PRIME32_1,
+    )
+    lanes = bytearray(pack("<8Q", *begin))
+    _stripes(lanes, bytearray(data), n)
     total = n * _PRIME64_1
     for i in range(0, 8, 2):
         total += _fold(
-            lanes[i] ^ _word(_SECRET, 11 + 8 * i), lanes[i + 1] ^ _word(_SECRET, 19 + 8 * i)
+            get_u64(lanes, 8 * i) ^ _word(_SECRET, 11 + 8 * i),
+            get_u64(lanes, 8 * i + 8) ^ _word(_SECRET, 19 + 8 * i),
         )
     return _avalanche(total & _MASK)

@@ -55,6 +55,18 @@ def test_shutdown(start: Callable[..., Server], words: tuple[str, ...]) -> None:
     assert server.wait_ended() == 0, server.log_text()
 
 
+def test_messages_of_the_last_round(start: Callable[..., Server]) -> None:
+    """Who publishes to very many, and is answered, has done so: the end of the server waits."""
+    server = start()
+    listeners = [server.connect(timeout=SECONDS) for _ in range(400)]
+    for listener in listeners:
+        listener.ok("SUBSCRIBE", "c")
+    server.connect().send_raw(encode(["PUBLISH", "c", "m"]) + encode(["SHUTDOWN", "NOSAVE"]))
+    message = encode(["message", "c", "m"])
+    assert [listener.read_rest() for listener in listeners] == [message] * len(listeners)
+    assert server.wait_ended() == 0, server.log_text()
+
+
 def test_the_port_is_free_again_at_once(start: Callable[..., Server]) -> None:
     server = start()
     server.connect().ok("PING")

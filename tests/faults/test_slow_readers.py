@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -102,8 +103,9 @@ def test_the_output_limit_ends_the_client(start: Callable[..., Server]) -> None:
     fill(server)
     before = server.resident_bytes()
     silent = small_receiver(server)
-    for _ in range(50):
-        silent.send("XRANGE", "s", "-", "+")
+    with contextlib.suppress(OSError):  # it may be cut while it asks
+        for _ in range(50):
+            silent.send("XRANGE", "s", "-", "+")
     other = server.connect()
     other.ok("CLIENT", "SETNAME", "other")
     deadline = time.monotonic() + WAIT_SECONDS

@@ -301,7 +301,7 @@ def test_what_headwater_lacks_is_named_and_left_out(
     server = start_reference(*AOF)
     connection = server.connect()
     for words in (
-        ("HSET", "h", "a", 1), ("RPUSH", "l", 1, 2), ("XADD", "s", "1-1", "f", "v"),
+        ("HSET", "h", "a", 1), ("SADD", "l", 1, 2), ("XADD", "s", "1-1", "f", "v"),
     ):  # fmt: skip
         connection.ok(*words)
     rewritten(connection)
@@ -316,7 +316,7 @@ def test_what_headwater_lacks_is_named_and_left_out(
     assert done.returncode == 1
     for text in (
         "1 keys of type hash",
-        "1 keys of type list",
+        "1 keys of type set",
         "1 commands HSET",
         "2 commands ZADD",
     ):

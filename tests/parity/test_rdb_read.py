@@ -170,8 +170,6 @@ class Scribbler:
         words = [b"%d" % i if i % 3 else b"word %d" % i * (i % 9) for i in range(901)]
         many, few, numbers = words[1:], words[1:9], [b"%d" % i for i in range(50)]
         said: list[tuple[Word, ...]] = [
-            ("RPUSH", "list small", *few), ("RPUSH", "list", *many),
-            ("RPUSH", "list plain", b"x" * 20_000, *many),
             ("SADD", "set small", *few), ("SADD", "set", *many), ("SADD", "set ints", *numbers),
             ("ZADD", "zset small", 1, "a", "-inf", "b", "1.5", "c"),
             ("ZADD", "zset", *[part for i, w in enumerate(many) for part in (i / 7, w)]),
@@ -183,7 +181,7 @@ class Scribbler:
         ]  # fmt: skip
         for request in said:
             self.connection.ok(*request)
-        return {bytes(str(w[1]), "ascii"): str(w[1]).split()[0] for w in said[:12]}
+        return {bytes(str(w[1]), "ascii"): str(w[1]).split()[0] for w in said[:9]}
 
 
 def compare(ours: Client, theirs: Connection, key: bytes) -> None:
@@ -248,7 +246,7 @@ def test_files_of_a_real_server(theirs: Server, directory: Path, seed: int) -> N
             connection.ok("FUNCTION", "LOAD", library)
     connection.ok("SAVE")
     data = (directory / "dump.rdb").read_bytes()
-    with pytest.raises(RdbError, match="3 list"):
+    with pytest.raises(RdbError, match="3 set"):
         load(data)
     sink = load(data, skip_unknown=True, budget_us=rng.choice((0, 100, 10**6)))
     assert {key: name for _, key, name in sink.left_out} == left_out

@@ -72,6 +72,11 @@ queued = st.sampled_from(
 )
 
 
+def blocks(words: tuple[str, ...]) -> bool:
+    """Whether the words would wait outside of a transaction."""
+    return "BLOCK" in words or words[0].startswith("BL")
+
+
 class TransactionMachine(ParityMachine):
     def prepare(self) -> None:
         self.other: Peers = self.connect()
@@ -85,7 +90,7 @@ class TransactionMachine(ParityMachine):
 
     @rule(words=queued)
     def single(self, words: tuple[str, ...]) -> None:
-        if "BLOCK" not in words and words[0] != "MULTI":
+        if not blocks(words) and words[0] != "MULTI":
             self.same(*words)
 
     @rule(watched=st.lists(st.sampled_from(["a", "b", "s", "none"]), min_size=1, max_size=3))
@@ -127,7 +132,7 @@ class TransactionMachine(ParityMachine):
     )
     def meddle(self, words: tuple[str, ...]) -> None:
         """Another client changes, or does not change, what is watched."""
-        if "BLOCK" not in words and words[0] not in ("MULTI", "WATCH", "SELECT"):
+        if not blocks(words) and words[0] not in ("MULTI", "WATCH", "SELECT"):
             self.pair.same(self.other, *words)
 
     @rule(words=st.sampled_from([("EXEC",), ("DISCARD",), ("UNWATCH",), ("EXEC", "x"), ("RESET",)]))

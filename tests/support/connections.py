@@ -9,8 +9,9 @@ from typing import Any
 from headwater.clock import ManualClock
 from headwater.config import Config
 from headwater.engine import Engine
-from headwater.server.connection import Connection, Shared
+from headwater.server.connection import Connection
 from headwater.server.gate import Gate
+from headwater.server.shared import Shared
 
 from . import wire
 from .disk import SimulatedDisk
@@ -147,9 +148,12 @@ class World:
         self.gone: list[int] = []
         self.stalled: list[tuple[int, bool]] = []
         self.pushed: list[int] = []
+        gate = Gate(self.loop, self.engine.state.recorder)
+        gate.channels = self.engine.channels
+        self.engine.channels.on_owed = gate.schedule_messages
         self.shared = Shared(
             self.loop,
-            Gate(self.loop, self.engine.state.recorder),
+            gate,
             lambda connection: None,
             self._on_gone,
             lambda connection, stalled: self.stalled.append((connection.id, stalled)),
@@ -158,6 +162,7 @@ class World:
 
     def _on_gone(self, connection: Connection) -> None:
         self.gone.append(connection.id)
+        self.engine.channels.forget(connection)
         self.engine.state.clients.pop(connection.id, None)
 
     def connect(self) -> Client:

@@ -69,6 +69,7 @@ class Recorder(Session):
 
     def close(self) -> None:
         self.closed = True
+        self.state.channels.forget(self)
         del self.state.clients[self.id]
 
     def run(self, words: list[bytes]) -> None:
@@ -78,6 +79,7 @@ class Recorder(Session):
         if execute(self, from_words(words), reply) == POSTPONED:
             self.held = words
         self.send(reply)
+        self.state.channels.deliver_all()
 
 
 class Client:

@@ -6,6 +6,7 @@ from headwater.commands.digest import keyspace_digest
 from headwater.journal.format import BATCH_HEADER_BYTES, check_records
 from headwater.journal.recorder import Batch, Recorder
 from headwater.keyspace.database import Keyspace
+from headwater.lists.list import List
 from headwater.persistence.apply import Applier
 from headwater.streams.group import Group
 from headwater.streams.stream import Stream
@@ -41,6 +42,15 @@ def block_shapes(stream: Stream) -> list[tuple[object, ...]]:
     ]
 
 
+def node_shapes(value: List) -> list[tuple[object, ...]]:
+    """All that decides where the list's nodes end, now and later."""
+    nodes = [value.node(i) for i in range(value.node_count())]
+    return [
+        (value.length, value.quick, value.fill),
+        *((node.count, node.size(), node.plain) for node in nodes),
+    ]
+
+
 def delivery_order(group: Group) -> list[tuple[int, int, int, int]]:
     """The pending entries in the order in which they would be claimed."""
     found = []
@@ -65,6 +75,8 @@ def assert_equal_state(one: Keyspace, other: Keyspace) -> None:
             assert value.expire_at == twin.expire_at
             if isinstance(value, Stream) and isinstance(twin, Stream):
                 assert_equal_streams(value, twin)
+            if isinstance(value, List) and isinstance(twin, List):
+                assert node_shapes(value) == node_shapes(twin)
     assert keyspace_digest(one) == keyspace_digest(other)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ class Program:
             stderr=subprocess.STDOUT,
             cwd=cwd,
             env={**(environment or os.environ), "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
         )
 
     def __enter__(self) -> Program:
@@ -40,11 +42,16 @@ class Program:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        self.kill()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+    def kill(self) -> None:
+        """End the program at once, and all that it has started: nothing of it sees it coming."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def expect(self, text: str, seconds: float = LINE_SECONDS) -> str:
         """The next line with `text` in it; AssertionError with all output when it does not come."""

@@ -142,6 +142,15 @@ of_keys = st.one_of(
     build("SET", keys, texts, options(("PX", 500), ("KEEPTTL",), ("PXAT", 1))),
     build("DEL", keys, keys),
     build("GET", keys),
+    build(st.sampled_from(["APPEND", "GETSET", "SETNX"]), keys, texts),
+    build("SETRANGE", keys, st.sampled_from([0, 1, 5]), texts),
+    build(st.sampled_from(["INCR", "DECR", "GETDEL"]), keys),
+    build("INCRBYFLOAT", keys, st.sampled_from(["0.1", "1e5"])),
+    build("INCREX", keys, "BYINT", 3, options(("EX", 1), ("PERSIST",), ("UBOUND", 7))),
+    build("GETEX", keys, options(("PX", 500), ("PERSIST",), ("PXAT", 1))),
+    build(st.sampled_from(["MSET", "MSETNX"]), keys, texts, keys, texts),
+    build("MSETEX", 2, keys, texts, keys, texts, options(("EX", 1), ("XX",), ("KEEPTTL",))),
+    build("DELEX", keys, "IFNE", texts),
     build(st.sampled_from(["EXPIRE", "PEXPIRE"]), keys, st.sampled_from([-1, 1, 2, 500])),
     build("PERSIST", keys),
     build("RENAME", keys, keys),
@@ -152,10 +161,29 @@ of_keys = st.one_of(
     build("SELECT", st.sampled_from([0, 0, 0, 1])),
     build("RANDOMKEY"),
 )
+lists = st.sampled_from(["l1", "l1", "l1", "l2", "t"])
+items = st.one_of(texts, st.sampled_from(["y" * 5000, "z" * 9000]))
+ends = st.sampled_from(["LEFT", "RIGHT"])
+indexes = st.sampled_from([0, 1, 3, -1, -2])
+of_lists = st.one_of(
+    build("LPUSH", lists, st.lists(items, min_size=1, max_size=6)),
+    build(st.sampled_from(["RPUSH", "RPUSHX"]), lists, st.lists(items, min_size=1, max_size=6)),
+    build(st.sampled_from(["LPOP", "RPOP"]), lists, st.sampled_from([(), (2,), (9,)])),
+    build("LMPOP", 2, lists, lists, ends, options(("COUNT", 2))),
+    build("LMOVE", lists, lists, ends, ends),
+    build("RPOPLPUSH", lists, lists),
+    build("LSET", lists, indexes, items),
+    build("LINSERT", lists, st.sampled_from(["BEFORE", "AFTER"]), texts, items),
+    build("LREM", lists, st.sampled_from([0, 1, -1, 2]), texts),
+    build("LTRIM", lists, indexes, indexes),
+    build(st.sampled_from(["RENAME", "COPY"]), lists, lists),
+    build("DEL", lists),
+    build("CONFIG", "SET", "list-max-listpack-size", st.sampled_from([-2, -1, 1, 4, 4])),
+)
 flushes = st.one_of(build("FLUSHDB"), build("FLUSHALL"))
 commands = st.one_of(
     *(adding, adding, removing, of_groups, reading, reading, pending, pending, pending),
-    *(of_streams, of_keys),
+    *(of_streams, of_keys, of_lists, of_lists),
 )
 
 

@@ -28,7 +28,8 @@ LAYERS = (
     ("resp",),
     ("value", "errors", "clock"),
     ("__init__",),  # the package itself, whose mode() looks at raw
-    ("raw", "limits", "glob", "xxh3", "_version"),
+    ("xxh3",),
+    ("raw", "limits", "glob", "_version"),
 )
 """Parts of the package; one imports itself and what is in lines below its own, nothing else."""
 

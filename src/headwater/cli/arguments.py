@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from headwater.config import BY_NAME, Config, ConfigError, load_file, load_stdin
 from headwater.config.file import INCLUDE, apply_directive
+from headwater.config.store import USER
 
 SAVE_WITHOUT_JOURNAL = "3600 1 300 100 60 10000"
 """Who switches the journal off and says nothing of snapshots gets them when Redis takes them."""
@@ -59,4 +60,4 @@ def _values(words: list[str]) -> list[str]:
 
 def _is_flag(word: str) -> bool:
     name = word[2:].partition("=")[0].lower()
-    return name in BY_NAME or name == INCLUDE
+    return name in BY_NAME or name in (INCLUDE, USER)

@@ -28,7 +28,8 @@ its comments and order alone. `headwater config` prints a file with every defaul
 
 A file has one directive a line. A line that begins with `#` is a comment; a value with spaces is
 quoted: `"..."` knows `\\n`, `\\"` and `\\x1f`, `'...'` only `\\'`. `include FILE` reads another
-file there, and takes patterns such as `include conf.d/*.conf`. An unknown directive or a wrong
+file there, and takes patterns such as `include conf.d/*.conf`. `user NAME RULE ...` defines a
+user, see [security](security.md). An unknown directive or a wrong
 value keeps the server from starting; the message names file and line.
 
 A size may have a unit: `1k` is 1000 bytes, `1kb` is 1024 bytes; likewise `m`, `mb`, `g`, `gb`.

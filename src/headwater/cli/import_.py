@@ -75,10 +75,11 @@ def _tell(result: Imported, source: str, target: str) -> None:
         if result.databases > Config().get_int("databases")
         else ""
     )
+    libraries = f", {result.libraries} libraries of functions" if result.libraries else ""
     click.echo(
         f"imported {source}{commands} into {target}: {result.keys} keys, {result.streams} of them "
         f"streams with {result.entries} entries, {result.groups} groups with {result.pending} "
-        f"pending entries\nstart with: headwater serve --dir {target}{more}"
+        f"pending entries{libraries}\nstart with: headwater serve --dir {target}{more}"
     )
 
 

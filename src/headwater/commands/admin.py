@@ -60,6 +60,8 @@ def shutdown(session: Session, request: Request, reply: Reply) -> None:
     server = session.state.server
     if server is None:
         raise errors.SHUTDOWN_EMBEDDED.error()
+    if session.state.busy is not None:
+        session.state.scripting.abort()
     wanted = True if save else False if nosave else None
     if not session.state.persistence.save_before_stop(wanted) and not force:
         raise errors.SHUTDOWN_FAILED.error()

@@ -4,6 +4,7 @@ from headwater.commands.session cimport Session, keep_silent
 from headwater.commands.state cimport ServerState
 from headwater.keyspace.database cimport Database, Keyspace
 from headwater.keyspace.waiters cimport Blocked, KeyWaiters, Terms, Waiters
+from headwater.lists.list cimport List
 from headwater.raw cimport cut, monotonic_us
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request, from_words
@@ -20,6 +21,8 @@ cpdef bint waits_on(Session session, long long due_ms) except -1
 cpdef Terms terms_of(Session session, Request request, list keys, bytes group)
 @cython.locals(state=ServerState, blocked=Blocked)
 cpdef int wait(Session session, Terms terms, long long deadline_ms, long long due_ms) except -1
+@cython.locals(terms=Terms)
+cpdef object wait_to_pop(Session session, Request request, list keys, long long deadline_ms)
 @cython.locals(blocked=Blocked, state=ServerState)
 cpdef int end_wait(Session session) except -1
 @cython.locals(queue=KeyWaiters)
@@ -28,6 +31,8 @@ cpdef int pending_changed(Database database, bytes key) except -1
 cpdef int serve_ready(ServerState state) except -1
 @cython.locals(blocked=Blocked)
 cdef object _serve_key(ServerState state, KeyWaiters queue, Value value)
+@cython.locals(blocked=Blocked)
+cdef object _serve_poppers(ServerState state, Database database, bytes key, KeyWaiters queue)
 @cython.locals(keyspace=Keyspace, reply=Reply, terms=Terms, resp3=bint, data=bytes, hits="long long",
                misses="long long", blocked=Blocked, session=Session, start="long long", result=int)
 cdef int _serve_readers(ServerState state, list readers) except -1

@@ -12,9 +12,11 @@ import logging
 from headwater import errors
 from headwater.commands.session import REPLY_ON, Session, keep_silent
 from headwater.commands.state import NOT_PAUSED, PAUSED_ALL, ServerState
+from headwater.commands.table import Command
 from headwater.keyspace.database import Database
 from headwater.keyspace.waiters import NEVER, Blocked, KeyWaiters, Terms
 from headwater.limits import REPLY_REFERENCE_BYTES
+from headwater.lists.list import List
 from headwater.raw import cut, monotonic_us
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request, from_words
@@ -94,6 +96,18 @@ def wait_for_keys(
     blocked.timeout_reply = timeout_reply
 
 
+def wait_to_pop(session: Session, request: Request, keys: list[bytes], deadline_ms: int) -> None:
+    """Let the session's command wait until one of the keys is a list, or go on waiting.
+
+    `keys` has each key once. Called by a handler that found no items.
+    """
+    if waits_on(session, _NEVER):
+        return
+    terms = terms_of(session, request, keys, None)
+    terms.pops = True
+    wait(session, terms, deadline_ms, _NEVER)
+
+
 def end_wait(session: Session) -> None:
     """The session waits no longer; the caller replies."""
     blocked = session.blocked
@@ -125,6 +139,8 @@ def serve_ready(state: ServerState) -> None:
             queue = database.waiting.get(key)
             if queue is not None:
                 _serve_key(state, queue, database.peek(key))
+                if queue.poppers:
+                    _serve_poppers(state, database, key, queue)
 
 
 def _serve_key(state: ServerState, queue: KeyWaiters, value: Value | None) -> None:
@@ -145,6 +161,17 @@ def _serve_key(state: ServerState, queue: KeyWaiters, value: Value | None) -> No
                     break
 
 
+def _serve_poppers(state: ServerState, database: Database, key: bytes, queue: KeyWaiters) -> None:
+    """Try those who wait for items, in the order in which they came, while there are any.
+
+    Whatever else the key holds, they wait on.
+    """
+    while queue.poppers and isinstance(database.peek(key), List):
+        blocked = next(iter(queue.poppers))
+        if not _try_again(state, blocked):
+            break
+
+
 def _serve_readers(state: ServerState, readers: list[Blocked]) -> None:
     """Try readers of XREAD. Those who wait on the same terms get the same bytes."""
     keyspace = state.keyspace
@@ -157,7 +184,12 @@ def _serve_readers(state: ServerState, readers: list[Blocked]) -> None:
         session: Session = blocked.session
         if session.blocked is not blocked or blocked.owed is not None:
             continue
-        if terms is not None and blocked.terms is terms and session.resp3 == resp3:
+        if (
+            terms is not None
+            and blocked.terms is terms
+            and session.resp3 == resp3
+            and session.permissions is None
+        ):
             if data is not None and not _is_held(state, blocked):
                 keyspace.keyspace_hits += hits
                 keyspace.keyspace_misses += misses
@@ -199,9 +231,9 @@ def _is_held(state: ServerState, blocked: Blocked) -> bool:
     """Whether CLIENT PAUSE holds the waiting command back; it is tried when the pause ends."""
     if state.paused == NOT_PAUSED or state.clock.now_ms >= state.paused_until_ms:
         return False
-    if state.paused != PAUSED_ALL and blocked.terms.group is None:
-        return False
     terms = blocked.terms
+    if state.paused != PAUSED_ALL and terms.group is None and not terms.pops:
+        return False
     for key in terms.keys:
         state.waiters.held[terms.database, key] = None
     if blocked.due_ms != state.paused_until_ms:
@@ -222,6 +254,13 @@ def end_hold(state: ServerState) -> None:
             database.signal_ready(key)
 
 
+def _check_permission(session: Session, command: Command, request: Request) -> None:
+    """Raise an error if the user may not do any more what he waits for (as Redis)."""
+    refused: bytes | None = session.permissions.refusal(session, command, request)
+    if refused is not None:
+        raise errors.CommandError(refused)
+
+
 def _run(state: ServerState, blocked: Blocked, reply: Reply) -> int:
     """Run a waiting command again: whether it has written a reply, or failed and that is it."""
     if _is_held(state, blocked):
@@ -234,7 +273,12 @@ def _run(state: ServerState, blocked: Blocked, reply: Reply) -> int:
     request = state.waiters.request
     terms.fill(request)
     result = _REPLIED
+    listening = session.subscriptions
+    if listening is not None:
+        listening.begin_own()
     try:
+        if session.permissions is not None:
+            _check_permission(session, terms.command, request)
         terms.command.handler(session, request, reply)
     except errors.CommandError as error:
         reply.clear()
@@ -258,7 +302,11 @@ def _run(state: ServerState, blocked: Blocked, reply: Reply) -> int:
         request.release()
     if state.recorder.recording:
         state.recorder.seal()
-    return _NOTHING if reply.empty() else result
+    if reply.empty():
+        if listening is not None:
+            listening.end_own()
+        return _NOTHING
+    return result
 
 
 def _try_again(state: ServerState, blocked: Blocked) -> bool:
@@ -294,6 +342,11 @@ def _finish(session: Session, reply: Reply, data: bytes | None, took_us: int) ->
     waiters = state.waiters
     blocked.terms.command.observe(took_us)
     state.commands_processed += 1
+    if took_us >= state.slow_us >= 0:
+        request = waiters.request
+        blocked.terms.fill(request)
+        state.slowlog.record(session, request, took_us, state.clock.now_ms)
+        request.release()
     waiters.sent += 1
     if (
         waiters.sent > _SEND_AT_ONCE
@@ -302,6 +355,8 @@ def _finish(session: Session, reply: Reply, data: bytes | None, took_us: int) ->
         and waiters.on_earlier is not None
     ):
         session.blocked = blocked
+        if session.subscriptions is not None:
+            session.subscriptions.end_own()
         waiters.owe(blocked, reply.take() if data is None else data)
         return
     if data is not None:

@@ -14,6 +14,7 @@ from headwater.streams.records cimport Records
 from headwater.streams.stream cimport Stream
 
 cdef u64 MAX
+cdef unsigned int STREAM
 cdef long long ATTEMPTS_PER_CLAIM
 cdef long long DEFAULT_COUNT
 cdef long long MAX_COUNT

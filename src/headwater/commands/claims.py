@@ -7,6 +7,7 @@ from headwater.commands.blocking import pending_changed
 from headwater.commands.groups import group_to_claim, interval_start
 from headwater.commands.session import Session
 from headwater.commands.table import command
+from headwater.keyspace.notifications import STREAM
 from headwater.raw import parse_int
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
@@ -38,6 +39,7 @@ def consumer_of(session: Session, key: bytes, group: Group, name: bytes) -> Cons
         consumer = group.create_consumer(name, now_ms)
         session.state.recorder.create_consumer(session.database.index, key, group, consumer)
         session.database.keyspace.dirty += 1
+        session.database.notify(STREAM, b"xgroup-createconsumer", key)
     consumer.seen_ms = now_ms
     return consumer
 

@@ -17,6 +17,7 @@ def client_flags(session: Session) -> str:
     watching = session.watching
     letters = (
         ("O", session.is_monitor),
+        ("P", session.subscriptions is not None),
         ("x", transaction is not None),
         ("b", session.blocked is not None or session.postponed),
         ("d", watching is not None and watching.dirty_cas),
@@ -38,6 +39,7 @@ def client_line(session: Session) -> str:
     transaction = session.transaction
     queued = NO_TRANSACTION if transaction is None else len(transaction)
     queued_bytes = 0 if transaction is None else transaction.queued_bytes
+    listens = session.subscriptions
     watched = 0 if session.watching is None else len(session.watching.watches)
     input_bytes, output_bytes = session.input_bytes(), session.output_bytes()
     fields = (
@@ -50,9 +52,9 @@ def client_line(session: Session) -> str:
         ("idle", max(now_ms - session.last_ms, 0) // 1000),
         ("flags", client_flags(session)),
         ("db", session.database.index),
-        ("sub", 0),
-        ("psub", 0),
-        ("ssub", 0),
+        ("sub", 0 if listens is None else len(listens.channels)),
+        ("psub", 0 if listens is None else len(listens.patterns)),
+        ("ssub", 0 if listens is None else len(listens.shards)),
         ("multi", queued),
         ("watch", watched),
         ("qbuf", input_bytes),

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from headwater import errors
-from headwater.commands.authentication import DEFAULT_USER
 from headwater.commands.blocking import end_hold, unblock
 from headwater.commands.client_line import client_line
 from headwater.commands.help import help_of
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
 
 _MAX_MS = (1 << 63) - 1
 
-NORMAL, OTHER = "normal", "other"
+NORMAL, PUBSUB, OTHER = "normal", "pubsub", "other"
 CLIENT_TYPES = {
     b"normal": NORMAL,
-    # There are no clients of these types here.
+    # There are no clients of this type here.
     b"master": OTHER,
     b"replica": OTHER,
     b"slave": OTHER,
-    b"pubsub": OTHER,
+    b"pubsub": PUBSUB,
 }
 
 
@@ -56,6 +55,11 @@ def _client_type(word: bytes) -> str:
     if found is None:
         raise errors.CLIENT_TYPE.error(word)
     return found
+
+
+def type_of(session: Session) -> str:
+    """The type of a connection; a monitor is a normal one, as in Redis."""
+    return NORMAL if session.subscriptions is None else PUBSUB
 
 
 # --- a connection about itself ---
@@ -152,7 +156,7 @@ def client_list(session: Session, request: Request, reply: Reply) -> None:
         _write_lines(reply, clients.values())
     elif request.argc == 4 and request.text_equals(2, b"TYPE"):
         wanted = _client_type(request.arg(3))
-        _write_lines(reply, clients.values() if wanted == NORMAL else ())
+        _write_lines(reply, [one for one in clients.values() if type_of(one) == wanted])
     elif request.argc > 3 and request.text_equals(2, b"ID"):
         found = [clients.get(_listed_id(request, i)) for i in range(3, request.argc)]
         _write_lines(reply, [one for one in found if one is not None])
@@ -185,7 +189,7 @@ class KillFilter:
         """Whether `one` is to be closed when `caller` asks."""
         return (
             (self.id == 0 or one.id == self.id)
-            and self.type in ("", NORMAL)
+            and self.type in ("", type_of(one))
             and (self.user is None or one.user == self.user)
             and (self.address is None or one.address == self.address)
             and (self.local_address is None or one.local_address == self.local_address)
@@ -198,7 +202,7 @@ def _text(word: bytes) -> str:
     return word.decode("utf-8", "surrogateescape")
 
 
-def _parse_kill(request: Request) -> KillFilter:
+def _parse_kill(state: ServerState, request: Request) -> KillFilter:
     """Read the filters of CLIENT KILL, pairs of a word and a value."""
     wanted = KillFilter()
     for i in range(2, request.argc, 2):
@@ -215,7 +219,7 @@ def _parse_kill(request: Request) -> KillFilter:
             wanted.type = _client_type(request.arg(i + 1))
         elif request.text_equals(i, b"USER"):
             wanted.user = request.arg(i + 1)
-            if wanted.user != DEFAULT_USER:
+            if wanted.user not in state.access.users:
                 raise errors.CLIENT_USER.error(wanted.user)
         elif request.text_equals(i, b"ADDR"):
             wanted.address = _text(request.arg(i + 1))
@@ -248,14 +252,14 @@ def client_kill(session: Session, request: Request, reply: Reply) -> None:
 
     The caller's own is closed when its reply is sent.
     """
+    state = session.state
     by_address = request.argc == 3
     if by_address:
         wanted = KillFilter()
         wanted.address = _text(request.arg(2))
         wanted.skip_me = False
     else:
-        wanted = _parse_kill(request)
-    state = session.state
+        wanted = _parse_kill(state, request)
     now_ms = state.clock.now_ms
     killed = [one for one in state.clients.values() if wanted.matches(session, one, now_ms)]
     if by_address and not killed:

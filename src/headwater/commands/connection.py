@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headwater import errors
 from headwater._version import REDIS_VERSION
-from headwater.commands.authentication import DEFAULT_USER, authenticate
+from headwater.commands.authentication import authenticate
 from headwater.commands.clients import check_client_name
 from headwater.commands.monitor import leave
 from headwater.commands.session import REPLY_ON, Session
@@ -33,7 +33,7 @@ def hello(session: Session, request: Request, reply: Reply) -> None:
         else:
             raise errors.HELLO_OPTION.error(request.arg(i))
     if credentials is not None:
-        authenticate(session, *credentials)
+        authenticate(session, *credentials, request.arg(0))
     if not session.authenticated:
         raise errors.HELLO_NO_AUTH.error()
     if name is not None:
@@ -71,33 +71,19 @@ def _describe_server(session: Session, reply: Reply) -> None:
     reply.array(0)
 
 
-@command("AUTH")
-def auth(session: Session, request: Request, reply: Reply) -> None:
-    """Authenticate with a password, or with a user's name and password."""
-    if request.argc > 3:
-        raise errors.SYNTAX.error()
-    if request.argc == 2:
-        if not session.state.password:
-            raise errors.AUTH_WITHOUT_PASSWORD.error()
-        authenticate(session, DEFAULT_USER, request.arg(1))
-    else:
-        authenticate(session, request.arg(1), request.arg(2))
-    reply.ok()
-
-
 @command("RESET")
 def reset(session: Session, request: Request, reply: Reply) -> None:
     """Be as a new connection; only what is known of the client's library stays (as Redis)."""
     abandon(session)
     leave(session)
+    session.state.channels.leave(session)
     session.database = session.state.keyspace.databases[0]
     session.resp3 = reply.resp3 = False
     session.name = b""
     session.reply_mode = REPLY_ON
     session.no_evict = False
     session.no_touch = False
-    session.user = DEFAULT_USER
-    session.authenticated = not session.state.password
+    session.state.access.admit(session)
     reply.simple(b"RESET")
 
 
@@ -112,7 +98,12 @@ def ping(session: Session, request: Request, reply: Reply) -> None:
     """PONG, or the argument."""
     if request.argc > 2:
         raise errors.WRONG_ARITY.error(b"ping")
-    if request.argc == 2:
+    if session.subscriptions is not None and not session.resp3:
+        # Where only messages are expected, it answers as one.
+        reply.array(2)
+        reply.bulk(b"pong")
+        reply.bulk(request.arg(1) if request.argc == 2 else b"")
+    elif request.argc == 2:
         reply.bulk(request.arg(1))
     else:
         reply.simple(b"PONG")

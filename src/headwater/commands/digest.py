@@ -13,6 +13,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from headwater.keyspace.strings import String
+from headwater.lists.list import List
+from headwater.lists.run import Pieces as ListPieces
 from headwater.streams.range import Pieces
 from headwater.streams.stream import Stream
 
@@ -55,9 +57,11 @@ def value_digest(value: Value, now_ms: int) -> bytes:
     """The digest of a value, without its key and its expiry; what is over by `now_ms` is not in."""
     if isinstance(value, Stream):
         return _stream_digest(value, now_ms)
+    if isinstance(value, List):
+        return _list_digest(value)
     assert isinstance(value, String)
     running = _Hash(b"string")
-    running.field(value.data)
+    running.field(value.content())
     return running.digest()
 
 
@@ -97,6 +101,16 @@ def _stream_digest(stream: Stream, now_ms: int) -> bytes:
         _add_group(running, groups[name])
     if stream.idmp is not None:
         _add_idmp(running, stream.idmp, now_ms)
+    return running.digest()
+
+
+def _list_digest(value: List) -> bytes:
+    running = _Hash(b"list")
+    running.numbers(value.length)
+    if value.length:
+        pieces = ListPieces(value.run(0, value.length), False)
+        while piece := pieces.read(_PIECE_BYTES):
+            running.piece(piece)
     return running.digest()
 
 

@@ -1,5 +1,6 @@
 cimport cython
 
+from headwater.commands.memory_limit cimport MemoryLimit
 from headwater.commands.session cimport Session, keep_silent
 from headwater.commands.state cimport ServerState
 from headwater.commands.table cimport Command
@@ -16,9 +17,9 @@ cdef long long _CLOCK_US
 @cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, command=Command,
                container=Command, refusal=bytes)
 cpdef int execute(Session session, Request request, Reply reply) except -1
-@cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, start="long long", end="long long", took="long long")
+@cython.locals(state=ServerState, parts=Py_ssize_t, pos=Py_ssize_t, start="long long", end="long long", took="long long", waits=bint)
 cpdef void call(Session session, Command command, Request request, Reply reply) except *
 @cython.locals(state=ServerState)
 cdef bytes _refusal(Session session, Request request, Command command, Command container)
 cdef object _refuse(Session session, bytes name, Command command, Reply reply, bytes text)
-cdef bint _held_back(Session session, ServerState state, Command command) except -1
+cdef bint _held_back(Session session, ServerState state, Command command, Request request) except -1

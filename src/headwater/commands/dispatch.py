@@ -40,7 +40,6 @@ _DONE, _WAITS, _POSTPONED = DONE, WAITS, POSTPONED  # the same as C numbers
 _QUOTED_ARGUMENTS_BYTES = 128
 _CLOCK_US = 1000
 _OF_A_BROWSER = (b"post", b"host:")
-_LEAVES_TRANSACTION = frozenset((b"exec", b"discard", b"quit", b"reset"))
 _WHILE_SUBSCRIBED = frozenset(
     (
         b"subscribe",
@@ -69,7 +68,7 @@ def execute(session: Session, request: Request, reply: Reply) -> int:
     refusal = _refusal(session, request, command, container)
     if command is None or refusal is not None:
         _refuse(session, request.arg(0), command, reply, refusal or b"")
-    elif state.paused != NOT_PAUSED and _held_back(session, state, command):
+    elif state.paused != NOT_PAUSED and _held_back(session, state, command, request):
         if not session.postponed:
             session.postponed = True
             state.postponed.append(session)
@@ -106,7 +105,8 @@ def call(session: Session, command: Command, request: Request, reply: Reply) -> 
     except errors.CommandError as error:
         reply.rewind(parts, pos)
         reply.error(error.text)
-        state.count_error(error.text)
+        if not error.counted:
+            state.count_error(error.text)
         command.failed_calls += 1
     except Exception:
         _log.exception("the command '%s' failed unexpectedly", command.name.decode())
@@ -120,14 +120,15 @@ def call(session: Session, command: Command, request: Request, reply: Reply) -> 
     took = end - start
     if state.at_us:
         state.at_us = end
-    if session.blocked is None:  # one that waits is counted when it ends, as in Redis
+    waits = session.blocked is not None
+    if not waits:  # one that waits is counted when it ends, as in Redis
         command.observe(took)
         state.commands_processed += 1
-    if took >= _CLOCK_US:
+    if took >= _CLOCK_US and state.recorder.unit == 0:  # all of an EXEC happens at one time
         state.clock.refresh()
     if state.monitors and not command.flags & (SKIP_MONITOR | ADMIN):
         _feed_monitors(session, request, reply)
-    if took >= state.slow_us and state.slow_us >= 0 and not command.flags & SKIP_SLOWLOG:
+    if took >= state.slow_us >= 0 and not waits and not command.flags & SKIP_SLOWLOG:
         state.slowlog.record(session, request, took, state.clock.now_ms)
     if state.latency_threshold_ms and took >= 1000 * state.latency_threshold_ms:
         event = b"fast-command" if command.flags & FAST else b"command"
@@ -154,15 +155,18 @@ def _refusal(
         return errors.DEBUG_DISABLED.text()
     if command.flags & NO_MULTI and session.transaction is not None:
         return errors.NOT_IN_TRANSACTION.text()
-    if session.is_monitor and command.flags & (READONLY | WRITE):
+    if session.is_monitor and command.flags & (READONLY | WRITE | MAY_WRITE):
         return errors.MONITOR_KEYSPACE.text()
     if session.permissions is not None:
         refused: bytes | None = session.permissions.refusal(session, command, request)
         if refused is not None:
             return refused
     state = session.state
-    if state.over_memory and _needs_memory(session, command):
-        return errors.OUT_OF_MEMORY.text()
+    # Nothing is evicted in the midst of a script.
+    if state.memory.limit and state.busy is None and not state.loading:
+        state.over_memory = state.memory.about_to_run(command, request)
+        if state.over_memory and _needs_memory(session, command):
+            return errors.OUT_OF_MEMORY.text()
     if state.write_refusal and _needs_disk(session, command):
         return state.write_refusal
     if (
@@ -180,15 +184,10 @@ def _refusal(
 
 
 def _needs_memory(session: Session, command: Command) -> bool:
-    """Whether the command is refused over `maxmemory`: in MULTI nearly all, as queueing takes some.
-
-    EXEC is when it would run one that is.
-    """
-    if session.transaction is None:
-        return bool(command.flags & DENYOOM)
-    if command.name == b"exec":
+    """Whether the command is refused over `maxmemory`. EXEC is when it would run one that is."""
+    if command.name == b"exec" and session.transaction is not None:
         return session.transaction.has(DENYOOM)
-    return command.name not in _LEAVES_TRANSACTION
+    return bool(command.flags & DENYOOM)
 
 
 def _needs_disk(session: Session, command: Command) -> bool:
@@ -236,7 +235,7 @@ def _refuse(
         session.transaction.fail()
 
 
-def _held_back(session: Session, state: ServerState, command: Command) -> bool:
+def _held_back(session: Session, state: ServerState, command: Command, request: Request) -> bool:
     """Tell whether CLIENT PAUSE holds this command back."""
     if state.clock.now_ms >= state.paused_until_ms:
         return False
@@ -244,7 +243,9 @@ def _held_back(session: Session, state: ServerState, command: Command) -> bool:
         return False
     if state.paused == PAUSED_ALL:
         return True
-    if command.flags & (WRITE | DENYOOM | MAY_WRITE):
+    if command.flags & MAY_WRITE:
+        return not state.scripting.only_reads(command, request)
+    if command.flags & (WRITE | DENYOOM):
         return True
     if command.name == b"exec" and session.transaction is not None:
         return session.transaction.has(WRITE | DENYOOM | MAY_WRITE)

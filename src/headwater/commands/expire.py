@@ -5,6 +5,7 @@ from __future__ import annotations
 from headwater import errors
 from headwater.commands.session import Session
 from headwater.commands.table import command
+from headwater.keyspace.notifications import GENERIC
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
 
@@ -66,10 +67,13 @@ def _expire(
         return
     if at_ms <= session.state.clock.now_ms:
         db.delete(key)
+        event = b"del"
     else:
         db.set_expiry(key, value, at_ms)
         session.state.recorder.expire(db.index, key, at_ms)
+        event = b"expire"
     db.signal_modified(key)
+    db.notify(GENERIC, event, key)
     reply.integer(1)
 
 
@@ -139,4 +143,5 @@ def persist(session: Session, request: Request, reply: Reply) -> None:
     db.persist(value)
     session.state.recorder.expire(db.index, key, 0)
     db.signal_modified(key)
+    db.notify(GENERIC, b"persist", key)
     reply.integer(1)

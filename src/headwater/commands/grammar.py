@@ -9,6 +9,7 @@ The notation:
 
     name            an argument; of type string, or key when it is called `key`
     name:integer    ... of another type: integer, double, key, pattern, unix-time
+    name:same-key   a key that one key specification finds together with the key before
     name"text"      ... shown to people under another text
     TOKEN 'token'   a word to be given literally; alone it is an argument of its own
     TOKEN name      a word that announces a value: one argument
@@ -125,6 +126,8 @@ class _Reader:
     def _named(self, name: str, token: str) -> Argument:
         if not self._accept("mark", "="):
             kind = self._accept("type") or ("key" if name == "key" else "string")
+            if kind == "same-key":
+                return Argument(name, "key", token, key_spec_index=self._keys - 1)
             if kind not in TYPES:
                 raise ValueError(f"unknown type {kind!r} in {self._text!r}")
             index = -1

@@ -24,6 +24,7 @@ from headwater.streams.references cimport drop_references, is_acknowledged
 from headwater.streams.stream cimport Stream
 
 cdef u64 MAX, _U64
+cdef unsigned int STREAM
 cdef long long SCAN_BATCH
 
 @cython.locals(

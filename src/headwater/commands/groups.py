@@ -16,6 +16,7 @@ from headwater.commands.streams import (
 )
 from headwater.commands.table import command
 from headwater.keyspace.database import Database
+from headwater.keyspace.notifications import STREAM
 from headwater.raw import alloc, get_u64, parse_int, put_u64
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
@@ -166,6 +167,7 @@ def xgroup_create(session: Session, request: Request, reply: Reply) -> None:
     group = stream.groups[name] = Group(name, ms, seq, options.known_to(stream))
     group.note_intact(stream.holes, 0, 0, MAX, MAX)
     database.keyspace.recorder.create_group(database.index, key, group, makes_stream)
+    database.notify(STREAM, b"xgroup-create", key)
     reply.ok()
 
 
@@ -181,6 +183,7 @@ def xgroup_setid(session: Session, request: Request, reply: Reply) -> None:
     group.set_position(ms, seq, options.known_to(stream))
     session.state.recorder.set_position(session.database.index, request.arg(2), group)
     session.database.keyspace.dirty += 1
+    session.database.notify(STREAM, b"xgroup-setid", request.arg(2))
     reply.ok()
 
 
@@ -196,6 +199,7 @@ def xgroup_destroy(session: Session, request: Request, reply: Reply) -> None:
     session.state.recorder.destroy_group(session.database.index, request.arg(2), group.name)
     session.database.keyspace.graveyard.extend(group.parts())
     session.database.keyspace.dirty += 1
+    session.database.notify(STREAM, b"xgroup-destroy", request.arg(2))
     session.database.signal_ready(request.arg(2))
     reply.integer(1)
 
@@ -211,6 +215,7 @@ def xgroup_createconsumer(session: Session, request: Request, reply: Reply) -> N
     consumer = group.create_consumer(name, session.state.clock.now_ms)
     session.state.recorder.create_consumer(session.database.index, request.arg(2), group, consumer)
     session.database.keyspace.dirty += 1
+    session.database.notify(STREAM, b"xgroup-createconsumer", request.arg(2))
     reply.integer(1)
 
 
@@ -225,6 +230,7 @@ def xgroup_delconsumer(session: Session, request: Request, reply: Reply) -> None
         return
     session.state.recorder.delete_consumer(session.database.index, request.arg(2), group, name)
     session.database.keyspace.dirty += 1
+    session.database.notify(STREAM, b"xgroup-delconsumer", request.arg(2))
     reply.integer(dropped)
 
 
@@ -332,6 +338,7 @@ def xackdel(session: Session, request: Request, reply: Reply) -> None:
         reply.integer(DELETED)
     if deleted:
         database.signal_modified(key)
+        database.notify(STREAM, b"xdel", key)
 
 
 command("XACKDEL")(xackdel)

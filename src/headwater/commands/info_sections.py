@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from headwater import __version__, mode
 from headwater._version import REDIS_VERSION
+from headwater.acl import denials
+from headwater.commands.channels import CHANNEL, PATTERN, SHARD
 from headwater.commands.process_usage import (
     human_bytes,
     processor_times,
@@ -55,7 +57,7 @@ def _server(state: ServerState) -> Fields:
     yield "process_id", os.getpid()
     yield "process_supervised", "no"
     yield "run_id", state.run_id
-    yield "tcp_port", 0 if server is None else server.port
+    yield "tcp_port", 0 if server is None else server.port or server.tls_port
     yield "server_time_usec", state.clock.read_us()
     yield "uptime_in_seconds", uptime_s
     yield "uptime_in_days", uptime_s // 86400
@@ -70,13 +72,15 @@ def _server(state: ServerState) -> Fields:
 
 
 def _listeners(state: ServerState) -> Fields:
-    number = 0
-    if state.server.port:
-        addresses = ",".join(f"bind={word}" for word in state.config.get_words("bind"))
-        yield f"listener{number}", f"name=tcp,{addresses},port={state.server.port}"
-        number += 1
-    if state.server.unix_path:
-        yield f"listener{number}", f"name=unix,bind={state.server.unix_path}"
+    # The number is the kind of listener, as in Redis.
+    server = state.server
+    addresses = ",".join(f"bind={word}" for word in state.config.get_words("bind"))
+    if server.port:
+        yield "listener0", f"name=tcp,{addresses},port={server.port}"
+    if server.unix_path:
+        yield "listener1", f"name=unix,bind={server.unix_path}"
+    if server.tls_port:
+        yield "listener2", f"name=tls,{addresses},port={server.tls_port}"
 
 
 def _clients(state: ServerState) -> Fields:
@@ -96,7 +100,7 @@ def _clients(state: ServerState) -> Fields:
     yield "client_recent_max_output_buffer", largest_output
     yield "blocked_clients", state.blocked_clients
     yield "tracking_clients", 0
-    yield "pubsub_clients", 0
+    yield "pubsub_clients", state.channels.listening
     yield "watching_clients", watching
     yield "clients_in_timeout_table", with_timeout
     yield "total_watched_keys", sum(len(database.watched) for database in databases)
@@ -111,8 +115,9 @@ def _maxclients(state: ServerState) -> object:
 
 
 def _memory(state: ServerState) -> Fields:
-    """used_memory is what lies in RAM: there is no allocator here that counts."""
-    used = peak = resident_bytes()
+    """used_memory is what is in use, used_memory_rss what lies in RAM."""
+    used = peak = state.memory.report()
+    resident = resident_bytes()
     startup = 0
     peak_ms = state.clock.now_ms
     if state.server is not None:
@@ -125,8 +130,8 @@ def _memory(state: ServerState) -> Fields:
     clients = sum(one.input_bytes() + one.output_bytes() for one in state.clients.values())
     yield "used_memory", used
     yield "used_memory_human", human_bytes(used)
-    yield "used_memory_rss", used
-    yield "used_memory_rss_human", human_bytes(used)
+    yield "used_memory_rss", resident
+    yield "used_memory_rss_human", human_bytes(resident)
     yield "used_memory_peak", peak
     yield "used_memory_peak_human", human_bytes(peak)
     yield "used_memory_peak_time", peak_ms // 1000
@@ -137,18 +142,12 @@ def _memory(state: ServerState) -> Fields:
     yield "used_memory_dataset_perc", f"{100 * (used - overhead) / used:.2f}%"
     yield "total_system_memory", total
     yield "total_system_memory_human", human_bytes(total)
-    yield "used_memory_lua", 0
-    yield "used_memory_lua_human", human_bytes(0)
-    yield "used_memory_scripts", 0
-    yield "used_memory_scripts_human", human_bytes(0)
-    yield "number_of_cached_scripts", 0
-    yield "number_of_functions", 0
-    yield "number_of_libraries", 0
+    yield from _scripts(state)
     yield "maxmemory", limit
     yield "maxmemory_human", human_bytes(limit)
     yield "maxmemory_policy", state.config.get_text("maxmemory-policy")
-    yield "mem_fragmentation_ratio", "1.00"
-    yield "mem_fragmentation_bytes", 0
+    yield "mem_fragmentation_ratio", f"{resident / used:.2f}"
+    yield "mem_fragmentation_bytes", resident - used
     yield "mem_not_counted_for_evict", 0
     yield "mem_replication_backlog", 0
     yield "mem_clients_slaves", 0
@@ -160,6 +159,25 @@ def _memory(state: ServerState) -> Fields:
     yield "active_defrag_running", 0
     yield "lazyfree_pending_objects", len(state.keyspace.graveyard)
     yield "lazyfreed_objects", 0
+
+
+def _scripts(state: ServerState) -> Fields:
+    scripting = state.scripting
+    functions = scripting.functions
+    eval_vm, function_vm = scripting.vm_bytes(), functions.vm_bytes()
+    yield "used_memory_lua", eval_vm
+    yield "used_memory_vm_eval", eval_vm
+    yield "used_memory_lua_human", human_bytes(eval_vm)
+    yield "used_memory_scripts_eval", scripting.bytes
+    yield "number_of_cached_scripts", len(scripting.scripts)
+    yield "number_of_functions", functions.count()
+    yield "number_of_libraries", len(functions.libraries())
+    yield "used_memory_vm_functions", function_vm
+    yield "used_memory_vm_total", eval_vm + function_vm
+    yield "used_memory_vm_total_human", human_bytes(eval_vm + function_vm)
+    yield "used_memory_functions", functions.used_bytes()
+    yield "used_memory_scripts", scripting.bytes + functions.used_bytes()
+    yield "used_memory_scripts_human", human_bytes(scripting.bytes + functions.used_bytes())
 
 
 def _persistence(state: ServerState) -> Fields:
@@ -193,15 +211,16 @@ def _stats(state: ServerState) -> Fields:
     yield "expired_keys", keyspace.expired_keys
     yield "expired_stale_perc", "0.00"
     yield "expired_time_cap_reached_count", 0
-    yield "evicted_keys", 0
+    yield "evicted_keys", state.memory.evictor.evicted_keys
     yield "evicted_clients", 0
+    yield "evicted_scripts", state.scripting.evicted
     yield "total_eviction_exceeded_time", 0
     yield "current_eviction_exceeded_time", 0
     yield "keyspace_hits", keyspace.keyspace_hits
     yield "keyspace_misses", keyspace.keyspace_misses
-    yield "pubsub_channels", 0
-    yield "pubsub_patterns", 0
-    yield "pubsubshard_channels", 0
+    yield "pubsub_channels", len(state.channels.of(CHANNEL))
+    yield "pubsub_patterns", len(state.channels.of(PATTERN))
+    yield "pubsubshard_channels", len(state.channels.of(SHARD))
     yield "latest_fork_usec", 0
     yield "total_forks", 0
     yield "migrate_cached_sockets", 0
@@ -214,10 +233,11 @@ def _stats(state: ServerState) -> Fields:
     yield "unexpected_error_replies", state.unexpected_errors
     yield "total_error_replies", state.error_replies
     yield "dump_payload_sanitizations", 0
-    yield "acl_access_denied_auth", state.error_statistics.get(b"WRONGPASS", 0)
-    yield "acl_access_denied_cmd", 0
-    yield "acl_access_denied_key", 0
-    yield "acl_access_denied_channel", 0
+    denied = state.access.log.counts
+    yield "acl_access_denied_auth", denied[denials.AUTH]
+    yield "acl_access_denied_cmd", denied[denials.COMMAND]
+    yield "acl_access_denied_key", denied[denials.KEY]
+    yield "acl_access_denied_channel", denied[denials.CHANNEL]
 
 
 def _replication(state: ServerState) -> Fields:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from headwater.commands.keyspecs import FoundKeys, Words
 
 _READ = ("RO", "access")
-_ONE_VALUE = (b"COUNT", b"MAXCOUNT", b"MAXSIZE", b"BLOCK", b"CLAIM")
+_READS_OLD_VALUE = (b"GET", b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE")
+STREAM_OPTIONS = (
+    (b"COUNT", 2),
+    (b"BLOCK", 2),
+    (b"GROUP", 3),
+    (b"NOACK", 1),
+    (b"CLAIM", 2),
+    (b"MAXCOUNT", 2),
+    (b"MAXSIZE", 2),
+)
+"""What may stand before STREAMS in XREAD and XREADGROUP, and how many words each makes up."""
+_WORDS_OF = dict(STREAM_OPTIONS)
 
 
 def stream_keys(words: Words) -> FoundKeys | None:
@@ -18,24 +29,24 @@ def stream_keys(words: Words) -> FoundKeys | None:
     count = len(words)
     while position < count:
         word = words[position].upper()
-        if word in _ONE_VALUE:
-            position += 2
-        elif word == b"GROUP":
-            position += 3
-        elif word == b"NOACK":
-            position += 1
-        elif word == b"STREAMS":
+        if word == b"STREAMS":
             rest = count - position - 1
             if rest == 0 or rest % 2:
                 return None
             return [(at, _READ) for at in range(position + 1, position + 1 + rest // 2)]
-        else:
+        if word not in _WORDS_OF:
             return None
+        position += _WORDS_OF[word]
     return None
 
 
 def set_keys(words: Words) -> FoundKeys | None:
-    """SET: with GET the old value is read too."""
-    if any(word.upper() == b"GET" for word in words[3:]):
+    """SET: with GET or a condition on the old value, that is read too."""
+    if any(word.upper() in _READS_OLD_VALUE for word in words[3:]):
         return [(1, ("RW", "access", "update"))]
     return [(1, ("OW", "update"))]
+
+
+def delex_keys(words: Words) -> FoundKeys | None:
+    """DELEX: with a condition the value is read too."""
+    return [(1, ("RW", "access", "delete") if len(words) > 2 else ("RM", "delete"))]

@@ -8,6 +8,7 @@ from headwater.commands.session import Session
 from headwater.commands.table import command
 from headwater.glob import matches
 from headwater.keyspace.database import Database
+from headwater.keyspace.notifications import GENERIC, NEW, OVERWRITTEN, TYPE_CHANGED
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
 from headwater.value import Value
@@ -30,6 +31,7 @@ def delete(session: Session, request: Request, reply: Reply) -> None:
         key = request.arg(i)
         if db.delete(key):
             db.signal_modified(key)
+            db.notify(GENERIC, b"del", key)
             count += 1
     reply.integer(count)
 
@@ -160,13 +162,33 @@ def _rename(db: Database, request: Request, if_absent: bool) -> bool:
         raise errors.NO_SUCH_KEY.error()
     if key == new_key:
         return False
-    if db.lookup_write(new_key) is not None and if_absent:
+    old = db.lookup_write(new_key)
+    if old is not None and if_absent:
         return False
+    old_type = type_before(old)
     db.move(key, db, new_key)
     db.keyspace.recorder.move_key(db.index, key, db.index, new_key)
     db.signal_modified(key)
     db.signal_watchers(new_key)
+    if old_type:
+        db.notify(NEW, b"new", new_key)
+    db.notify(GENERIC, b"rename_from", key)
+    db.notify(GENERIC, b"rename_to", new_key)
+    notify_replaced(db, new_key, old_type)
     return True
+
+
+def type_before(value: Value | None) -> bytes:
+    """The type of a value that may be replaced; empty if there is none."""
+    return b"" if value is None else value.type_name()
+
+
+def notify_replaced(db: Database, key: bytes, old_type: bytes) -> None:
+    """The events of a key that has another value now, and held `old_type` before."""
+    if old_type:
+        db.notify(OVERWRITTEN, b"overwritten", key)
+        if db.values[key].type_name() != old_type:
+            db.notify(TYPE_CHANGED, b"type_changed", key)
 
 
 @command("MOVE")
@@ -183,6 +205,8 @@ def move(session: Session, request: Request, reply: Reply) -> None:
     db.keyspace.recorder.move_key(db.index, key, target.index, key)
     db.signal_modified(key)
     target.signal_watchers(key)
+    db.notify(GENERIC, b"move_from", key)
+    target.notify(GENERIC, b"move_to", key)
     reply.integer(1)
 
 
@@ -205,14 +229,20 @@ def copy(session: Session, request: Request, reply: Reply) -> None:
     if target is db and key == new_key:
         raise errors.SAME_OBJECT.error()
     value = db.lookup_read(key)
-    if value is None or (target.lookup_write(new_key) is not None and not replace):
+    old = None if value is None else target.lookup_write(new_key)
+    if value is None or (old is not None and not replace):
         reply.integer(0)
         return
+    old_type = type_before(old)
     twin = value.copy()
     twin.expire_at = value.expire_at
     target.set(new_key, twin)
     db.keyspace.recorder.copy_key(db.index, key, target.index, new_key)
     target.signal_modified(new_key)
+    if old_type:
+        target.notify(NEW, b"new", new_key)
+    target.notify(GENERIC, b"copy_to", new_key)
+    notify_replaced(target, new_key, old_type)
     reply.integer(1)
 
 
@@ -289,7 +319,7 @@ def _check_flush_mode(request: Request) -> None:
 
 def _inspect(session: Session, request: Request, reply: Reply) -> Value | None:
     """The value that the request is about; without one the reply is null."""
-    value = session.database.inspect(request.arg(2))
+    value = session.database.inspect_quietly(request.arg(2))
     if value is None:
         reply.null()
     return value

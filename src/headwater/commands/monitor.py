@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from headwater import errors
 from headwater.commands.redaction import shown_words
 from headwater.commands.table import command
-from headwater.resp.reply import Reply
 
 if TYPE_CHECKING:
     from headwater.commands.session import Session
+    from headwater.resp.reply import Reply
     from headwater.resp.request import Request
 
 
@@ -56,14 +56,12 @@ def feed(session: Session, request: Request, reply: Reply | None = None) -> None
     limited as any other output of a client.
     """
     state = session.state
-    line = monitor_line(session, request)
-    out = Reply()
+    line = b"+%b\r\n" % monitor_line(session, request)
     for monitor in list(state.monitors):
         if monitor is not session:
-            out.simple(line)
-            monitor.send(out)
+            monitor.push(line)
         elif reply is not None and not session.deny_blocking:
-            reply.simple(line)
+            reply.raw_bytes(line)
 
 
 def leave(session: Session) -> None:

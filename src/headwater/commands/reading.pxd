@@ -17,6 +17,7 @@ from headwater.streams.range cimport Range
 from headwater.streams.stream cimport Stream
 
 cdef u64 MAX
+cdef unsigned int KEY_MISS, STREAM
 cdef long long _NEVER, _TIMEOUT_MAX_MS
 
 

@@ -10,6 +10,7 @@ from headwater.commands.blocking import pending_changed, terms_of, wait, waits_o
 from headwater.commands.session import Session
 from headwater.commands.streams import stream_to_read
 from headwater.commands.table import command
+from headwater.keyspace.notifications import KEY_MISS, STREAM
 from headwater.keyspace.waiters import NEVER, Terms
 from headwater.raw import alloc, equal, get_u64, parse_int, put_u64
 from headwater.resp.reply import Reply
@@ -174,6 +175,7 @@ def xread(session: Session, request: Request, reply: Reply) -> None:
         # Redis looks every key up a second time here, and counts that.
         if stream is None:
             database.keyspace.keyspace_misses += 1
+            database.notify(KEY_MISS, b"keymiss", request.name(keys + k))
             continue
         database.keyspace.keyspace_hits += 1
         run = _entries_behind(stream, get_u64(ids, 16 * k), get_u64(ids, 16 * k + 8), options)
@@ -389,6 +391,7 @@ def _read_group(
         consumer = group.create_consumer(options.consumer, now_ms)
         recorder.create_consumer(database.index, key, group, consumer)
         keyspace.dirty += 1
+        database.notify(STREAM, b"xgroup-createconsumer", key)
     consumer.seen_ms = now_ms
     if options.is_spent():
         return False, -1

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from headwater import errors
+from headwater.commands.keys import notify_replaced, type_before
 from headwater.commands.session import Session
 from headwater.commands.table import command
+from headwater.keyspace.notifications import GENERIC, NEW
+from headwater.lists.list import List
 from headwater.rdb.loader import IDLE_MAX_S, PayloadFooterError, load_payload
 from headwater.rdb.source import RdbError
 from headwater.resp.reply import Reply
@@ -50,8 +53,10 @@ def restore(session: Session, request: Request, reply: Reply) -> None:
     db = session.database
     options = _Options(request)
     key = request.arg(1)
-    if db.lookup_write(key) is not None and not options.replace:
+    old = db.lookup_write(key)
+    if old is not None and not options.replace:
         raise errors.BUSY_KEY.error()
+    old_type = type_before(old)
     ttl_ms = request.integer(2)
     if ttl_ms < 0:
         raise errors.RESTORE_TTL.error()
@@ -68,13 +73,21 @@ def restore(session: Session, request: Request, reply: Reply) -> None:
     if expire_at and (expire_at <= now_ms or expire_at > _INT64_MAX):
         if db.delete(key):
             db.signal_modified(key)
+            db.notify(GENERIC, b"del", key)
         reply.ok()
         return
     value.expire_at = expire_at
+    if isinstance(value, List):
+        value.settle(db.keyspace.list_fill)
+        db.keyspace.recorder.list_limit(db.keyspace.list_fill)
     db.set(key, value)
     db.keyspace.notice(value)
     if options.idle_s >= 0:
         value.access_ms = now_ms - 1000 * min(options.idle_s, IDLE_MAX_S)
     db.keyspace.recorder.restore(db.index, key, expire_at, payload)
     db.signal_modified(key)
+    if old_type:
+        db.notify(NEW, b"new", key)
+    db.notify(GENERIC, b"restore", key)
+    notify_replaced(db, key, old_type)
     reply.ok()

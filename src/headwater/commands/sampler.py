@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headwater.commands.process_usage import resident_bytes
 from headwater.raw import monotonic_us
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Sampler:
         self.commands = Rate(state.commands_processed)
         self.input_bytes = Rate(state.read_bytes)
         self.output_bytes = Rate(state.written_bytes)
-        self.startup_bytes = self.peak_bytes = resident_bytes()
+        self.startup_bytes = self.peak_bytes = state.memory.report()
         self.peak_ms = state.clock.now_ms
 
     def sample(self, now_ms: int) -> None:
@@ -71,7 +70,7 @@ class Sampler:
         self.commands.sample(state.commands_processed, elapsed_us)
         self.input_bytes.sample(state.read_bytes, elapsed_us)
         self.output_bytes.sample(state.written_bytes, elapsed_us)
-        self.note_memory(resident_bytes(), now_ms)
+        self.note_memory(state.memory.estimate(), now_ms)
 
     def note_memory(self, used_bytes: int, now_ms: int) -> None:
         if used_bytes > self.peak_bytes:

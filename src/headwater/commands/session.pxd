@@ -36,6 +36,7 @@ cdef class Session:
 
     cpdef object input_received(self, Py_ssize_t n)
     cpdef object send(self, Reply reply)
+    cpdef object push(self, bytes data)
     cpdef object resume(self)
     cpdef object close(self)
     cpdef object let_out(self, part, Py_ssize_t size)

@@ -67,8 +67,8 @@ class Session:
         self.id = state.next_client_id()
         self.database: Database = state.keyspace.databases[0]
         self.resp3 = False
-        self.authenticated = not state.password
-        self.user = b"default"
+        self.authenticated = False
+        self.user = b""
         self.permissions: Any = None
         self.subscriptions: Any = None
         self.name = b""
@@ -94,6 +94,7 @@ class Session:
         self.no_touch = False
         self.postponed = False
         self.close_after_reply = False
+        state.access.admit(self)
 
     def eof_received(self) -> bool:
         """There will be no more input; True if the session must not end yet, and will itself."""
@@ -106,6 +107,12 @@ class Session:
     def send(self, reply: Reply) -> None:
         """Take everything out of `reply` and let it go to the client, now or when it can."""
         raise NotImplementedError
+
+    def push(self, data: bytes) -> None:
+        """Send bytes that are no reply: RESP, or a piece of it that is followed by the rest."""
+        reply = Reply()
+        reply.raw_bytes(data)
+        self.send(reply)
 
     def resume(self) -> None:
         """Go on with the requests that came behind one that waited."""

@@ -1,5 +1,6 @@
 from headwater.clock cimport Clock
 from headwater.commands.queue cimport Transaction
+from headwater.commands.memory_limit cimport MemoryLimit
 from headwater.commands.stream_options cimport StreamOptions
 from headwater.commands.table cimport CommandTable
 from headwater.journal.recorder cimport Recorder
@@ -25,12 +26,12 @@ cdef class ServerState:
     cdef public object scripting            # scripts and functions
     cdef public object busy                 # a script that runs too long, or None
     cdef public Transaction spare_transaction   # or None
+    cdef public MemoryLimit memory          # used, and maxmemory
     cdef public bint over_memory            # commands that need memory are refused
     cdef public bint loading
     cdef public bytes write_refusal         # empty: nothing is refused
     cdef public dict clients                # id -> Session
     cdef public unsigned long long last_client_id
-    cdef public bytes password              # requirepass; empty: none
     cdef public list monitors
     cdef public int paused                  # CLIENT PAUSE
     cdef public long long paused_until_ms

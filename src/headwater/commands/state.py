@@ -9,6 +9,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from headwater.clock import Clock
+from headwater.commands.memory_limit import MemoryLimit
 from headwater.commands.queue import Transaction
 from headwater.commands.stream_options import StreamOptions
 from headwater.commands.table import CommandTable
@@ -32,7 +33,8 @@ class ServerState:
     that each costs one reading of the clock; 0 otherwise.
     `loading`: the data set is not complete yet. `write_refusal`: the error that commands which
     change something get while the disk does not take it, else b"".
-    `over_memory`: more memory is used than `maxmemory` allows, and nothing could be evicted.
+    `memory` knows how much is used. `over_memory`: more than `maxmemory` allows, and nothing could
+    be evicted, when the last request came.
     `access` knows the users, `channels` who subscribed to what, `scripting` scripts and functions.
     `busy`: a script that runs for too long; None unless one does.
     `packer` compresses blocks of streams. `persistence` saves and loads; `recorder` takes what
@@ -61,12 +63,12 @@ class ServerState:
         "latency",
         "latency_threshold_ms",
         "loading",
+        "memory",
         "monitors",
         "node_max_bytes",
         "node_max_entries",
         "over_memory",
         "packer",
-        "password",
         "paused",
         "paused_until_ms",
         "persistence",
@@ -115,6 +117,7 @@ class ServerState:
         self.channels: Any = None
         self.scripting: Any = None
         self.busy: Any = None
+        self.memory = MemoryLimit(keyspace)
         self.over_memory = False
         self.spare_transaction: Transaction | None = None  # made already, for the next MULTI
         self.loading = False
@@ -122,7 +125,6 @@ class ServerState:
         self.at_us = 0
         self.clients: dict[int, Session] = {}
         self.last_client_id = 0
-        self.password = b""
         self.monitors: list[Session] = []
         self.paused = NOT_PAUSED
         self.paused_until_ms = 0
@@ -148,6 +150,7 @@ class ServerState:
         self.read_bytes = 0
         self.written_bytes = 0
         self.error_replies = 0
+        self.memory.evictor.evicted_keys = 0
         self.unexpected_errors = 0
         self.error_statistics: dict[bytes, int] = {}
 

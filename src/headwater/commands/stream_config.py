@@ -6,6 +6,7 @@ from headwater import errors
 from headwater.commands.session import Session
 from headwater.commands.streams import stream_to_write
 from headwater.commands.table import command
+from headwater.keyspace.notifications import STREAM
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
 from headwater.streams.idmp import (
@@ -105,7 +106,8 @@ def xsetid(session: Session, request: Request, reply: Reply) -> None:
     if deleted_ms != 0 or deleted_seq != 0:
         stream.max_deleted_ms, stream.max_deleted_seq = deleted_ms, deleted_seq
     session.state.recorder.set_id(session.database.index, key, stream, entries_added != -1)
-    session.database.signal_modified(key)
+    session.database.keyspace.dirty += 1  # who watches the key is not told, as in Redis
+    session.database.notify(STREAM, b"xsetid", key)
     reply.ok()
 
 

@@ -17,6 +17,7 @@ from headwater.streams.trim cimport Trim
 from headwater.value cimport Value
 
 cdef u64 MAX
+cdef unsigned int STREAM
 cdef long long _ENTRY_MAX_BYTES
 cdef int KEEPREF, DELREF, ACKED
 

@@ -15,6 +15,7 @@ from headwater.commands.stream_options import (
 )
 from headwater.commands.table import command
 from headwater.keyspace.database import Database
+from headwater.keyspace.notifications import STREAM
 from headwater.raw import parse_int
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
@@ -136,11 +137,15 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
         idmp.record(pid, iid, ms, seq, now_ms)
         idmp.added += 1
         recorder.remember(database.index, key, idmp, pid, iid, ms, seq, True)
+    trimmed = 0
     if options is not None and options.trim is not None:
-        trim_stream(database, key, stream, options.trim)
+        trimmed = trim_stream(database, key, stream, options.trim)
     if is_new:
         database.add(key, stream)
     database.signal_modified(key)
+    database.notify(STREAM, b"xadd", key)
+    if trimmed:
+        database.notify(STREAM, b"xtrim", key)
     if database.waiting:
         database.signal_ready(key)
 
@@ -256,6 +261,7 @@ def xdel(session: Session, request: Request, reply: Reply) -> None:
             deleted += 1
     if deleted:
         session.database.signal_modified(key)
+        session.database.notify(STREAM, b"xdel", key)
     reply.integer(deleted)
 
 
@@ -337,6 +343,7 @@ def xdelex(session: Session, request: Request, reply: Reply) -> None:
             deleted += 1
     if deleted:
         session.database.signal_modified(key)
+        session.database.notify(STREAM, b"xdel", key)
 
 
 command("XDELEX")(xdelex)
@@ -354,6 +361,7 @@ def xtrim(session: Session, request: Request, reply: Reply) -> None:
     trimmed = trim_stream(session.database, key, stream, options.trim)
     if trimmed:
         session.database.signal_modified(key)
+        session.database.notify(STREAM, b"xtrim", key)
     reply.integer(trimmed)
 
 

@@ -31,12 +31,14 @@ def load_data(config: Config, data: bytes, source: str, open_files: tuple[str, .
     """Read the lines of a file; `open_files` are those that include each other down to it."""
     data = data.removeprefix(b"\xef\xbb\xbf")  # some editors begin with this mark
     for number, line in enumerate(data.split(b"\n"), 1):
+        config.place = f"{source}, line {number}"
         try:
             words = split_line(line)
             if words:
                 apply_directive(config, words[0], words[1:], open_files)
         except ConfigError as error:
             raise ConfigError(f"{source}, line {number}: {error}") from None
+    config.place = "--user"
 
 
 def split_line(line: bytes) -> list[str]:

@@ -11,6 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from headwater.keyspace.notifications import (
+    ALL,
+    LETTERS,
+    NEW,
+    OVERWRITTEN,
+    TYPE_CHANGED,
+    class_letters,
+    parse_classes,
+)
+
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
 _INTEGER = re.compile(r"-?[1-9][0-9]*|0")
@@ -49,6 +59,9 @@ class OutputLimit(NamedTuple):
     hard_bytes: int
     soft_bytes: int
     soft_seconds: int
+
+
+NO_LIMIT = OutputLimit(0, 0, 0)
 
 
 class OutputLimits(NamedTuple):
@@ -258,6 +271,18 @@ class Enum(Kind):
 
 
 @dataclass(frozen=True)
+class Policy(Enum):
+    """What to evict; a policy that counts how often keys are used is refused with the reason."""
+
+    def parse(self, words: Sequence[str], current: object) -> object:
+        if words[0].lower().endswith("-lfu"):
+            raise RefusedError(
+                "how often keys are used is not counted here: use the lru policy in place of lfu"
+            )
+        return super().parse(words, current)
+
+
+@dataclass(frozen=True)
 class Text(Kind):
     """Any text; `check` returns what is wrong with it, or None."""
 
@@ -438,21 +463,26 @@ class ClientLimits(Kind):
 
 
 class Events(Kind):
-    """Classes of keyspace events, one letter each, in the order that Redis gives them back."""
+    """Classes of keyspace events, one letter each."""
 
-    _ALL = "g$lshzxetd"
-    _REST = "noc"  # not among "A"; kept only without it, as Redis
-    _TARGETS = "KEm"
+    _LEFT_OUT = NEW | OVERWRITTEN | TYPE_CHANGED
+    """What CONFIG GET does not show where all that "A" stands for is on, as Redis."""
 
     def parse(self, words: Sequence[str], current: object) -> object:
-        given = set(words[0])
-        if given - set(self._ALL + self._REST + self._TARGETS + "A"):
+        classes = parse_classes(words[0])
+        if classes is None:
             raise RefusedError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
-        if "A" in given or given.issuperset(self._ALL):
-            classes = "A"
-        else:
-            classes = "".join(c for c in self._ALL + self._REST if c in given)
-        return classes + "".join(c for c in self._TARGETS if c in given)
+        return classes
+
+    def text(self, value: object) -> str:
+        assert isinstance(value, int)
+        if value & ALL == ALL:
+            value &= ~self._LEFT_OUT
+        return class_letters(value)
+
+    def lines(self, value: object) -> list[str]:
+        assert isinstance(value, int)
+        return [quote(class_letters(value))]
 
     def allowed(self) -> str:
-        return "letters of Ag$lshzxetdmnocKE"
+        return "letters of " + "".join(LETTERS)

@@ -6,8 +6,6 @@ from these rows. Names, defaults and ranges are Redis's where Redis has the dire
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from headwater.config.kinds import (
     INT32_MAX,
     INT64_MAX,
@@ -17,52 +15,34 @@ from headwater.config.kinds import (
     Enum,
     Events,
     Integer,
-    Kind,
     Memory,
     Never,
     Octal,
+    Policy,
     SavePoints,
     Text,
     TotalMemory,
     Words,
     plain_file_name,
 )
+from headwater.config.option import (
+    CLIENTS,
+    LISTS,
+    MEMORY,
+    MIB,
+    MONITORING,
+    NETWORK,
+    PERSISTENCE,
+    SCRIPTS,
+    SECURITY,
+    SERVER,
+    STREAMS,
+    TOPICS,
+    Option,
+)
+from headwater.config.tls_options import TLS_OPTIONS
 
-MIB = 1024 * 1024
-
-NETWORK = "Network"
-CLIENTS = "Clients"
-SERVER = "Server"
-SECURITY = "Security"
-MEMORY = "Memory"
-STREAMS = "Streams"
-PERSISTENCE = "Persistence"
-MONITORING = "Monitoring"
-TOPICS = (NETWORK, CLIENTS, SERVER, SECURITY, MEMORY, STREAMS, PERSISTENCE, MONITORING)
-
-_NOT_PUBLISHED = "this version publishes no keyspace notifications yet"
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One directive."""
-
-    name: str
-    kind: Kind
-    default: str
-    """As in a configuration file, unquoted; words are separated by spaces."""
-    topic: str
-    summary: str
-    unit: str = ""
-    mutable: bool = True
-    """Whether CONFIG SET may change it."""
-    protected: bool = False
-    """Whether CONFIG SET asks `enable-protected-configs` first."""
-    secret: bool = False
-    """Whether the value is kept out of error messages and logs."""
-    warning: str = ""
-    """What to say when it is turned away from its default: it is kept, but not in effect yet."""
-
+__all__ = ["BY_NAME", "OPTIONS", "TOPICS", "Option"]
 
 _FLAG = Bool()
 _SECONDS = Integer(0, INT32_MAX)
@@ -111,6 +91,7 @@ OPTIONS: tuple[Option, ...] = (
         "Permissions of the unix socket; 0 leaves them to the umask",
         mutable=False,
     ),
+    *TLS_OPTIONS,
     # --- clients ---
     Option(
         "maxclients",
@@ -223,6 +204,29 @@ OPTIONS: tuple[Option, ...] = (
         "Without a password, take commands from this machine only",
     ),
     Option(
+        "aclfile",
+        Text("path"),
+        "",
+        SECURITY,
+        'File of users, read at start and by ACL LOAD; "" for none',
+        mutable=False,
+    ),
+    Option(
+        "acl-pubsub-default",
+        Enum(("allchannels", "resetchannels")),
+        "resetchannels",
+        SECURITY,
+        "What channels a new user may use before any rule says so: all or none",
+    ),
+    Option(
+        "acllog-max-len",
+        Integer(0, INT64_MAX),
+        "128",
+        SECURITY,
+        "Entries that ACL LOG keeps",
+        unit="entries",
+    ),
+    Option(
         "enable-debug-command",
         _LOCAL,
         "no",
@@ -244,32 +248,55 @@ OPTIONS: tuple[Option, ...] = (
         TotalMemory(),
         "0",
         MEMORY,
-        "Memory to use for data, at most; 0 for no limit",
+        "Memory to use, at most; 0 for no limit. Beyond it, commands that need memory are refused, "
+        "or strings and lists evicted (maxmemory-policy); streams never are",
         unit="bytes",
     ),
     Option(
         "maxmemory-policy",
-        Enum(
+        Policy(
             (
                 "volatile-lru",
-                "volatile-lfu",
                 "volatile-random",
                 "volatile-ttl",
                 "allkeys-lru",
-                "allkeys-lfu",
                 "allkeys-random",
                 "noeviction",
             )
         ),
         "noeviction",
         MEMORY,
-        "What to evict when maxmemory is reached",
+        "Which strings and lists are evicted over maxmemory: of those that expire, or of all, the "
+        "least recently used, any, or the soonest to expire; noeviction: none",
+    ),
+    Option(
+        "maxmemory-samples",
+        Integer(1, 64),
+        "5",
+        MEMORY,
+        "Keys looked at to choose the one to evict",
+        unit="keys",
     ),
     Option("lazyfree-lazy-eviction", _FLAG, "no", MEMORY, "Free evicted values by and by"),
     Option("lazyfree-lazy-expire", _FLAG, "no", MEMORY, "Free expired values by and by"),
     Option("lazyfree-lazy-server-del", _FLAG, "no", MEMORY, "Free replaced values by and by"),
     Option("lazyfree-lazy-user-del", _FLAG, "no", MEMORY, "DEL behaves as UNLINK"),
     Option("lazyfree-lazy-user-flush", _FLAG, "no", MEMORY, "FLUSHALL and FLUSHDB behave as ASYNC"),
+    # --- lists ---
+    Option(
+        "list-max-listpack-size",
+        Integer(-(2**31), INT32_MAX),
+        "-2",
+        LISTS,
+        "Size of one node of a list: so many items, or -1 to -5 for 4, 8, 16, 32 or 64 KB",
+    ),
+    Option(
+        "list-compress-depth",
+        Integer(0, INT32_MAX),
+        "0",
+        LISTS,
+        "Accepted for Redis's sake: nodes of lists are not compressed",
+    ),
     # --- streams ---
     Option(
         "stream-node-max-entries",
@@ -402,6 +429,25 @@ OPTIONS: tuple[Option, ...] = (
         "End the snapshot with a checksum",
         mutable=False,
     ),
+    # --- scripts ---
+    Option(
+        "busy-reply-threshold",
+        Integer(0, INT64_MAX),
+        "5000",
+        SCRIPTS,
+        "A script that runs for longer can be killed, and others are told so; 0 for never",
+        unit="milliseconds",
+        twin="lua-time-limit",
+    ),
+    Option(
+        "lua-time-limit",
+        Integer(0, INT64_MAX),
+        "5000",
+        SCRIPTS,
+        "The older name of busy-reply-threshold",
+        unit="milliseconds",
+        twin="busy-reply-threshold",
+    ),
     # --- monitoring ---
     Option(
         "slowlog-log-slower-than",
@@ -433,7 +479,6 @@ OPTIONS: tuple[Option, ...] = (
         "",
         MONITORING,
         "Which keyspace events are published",
-        warning=_NOT_PUBLISHED,
     ),
 )
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 
 from headwater.config.file import INCLUDE, load_data, split_line
+from headwater.config.kinds import quote
 from headwater.config.options import BY_NAME, OPTIONS
-from headwater.config.store import Config, ConfigError
+from headwater.config.store import USER, Config, ConfigError
 
 MARK = "# Written by CONFIG REWRITE"
+_PLAIN_RULE = re.compile(rb"[!#-&(-\[\]-~]+")  # no space, quote or backslash
 
 
 def rewrite_file(config: Config, path: str) -> None:
@@ -32,16 +35,22 @@ def rewritten(config: Config, old: bytes, path: str) -> bytes:
 
     1. Comments, empty lines and `include` stay. A directive's first line takes the value in
        force unless its lines say so already; its other lines go.
-    2. What loading that text would still get wrong is appended, below a line that says so.
+    2. `user` lines make place for all users there are, where the first one stood.
+    3. What loading that text would still get wrong is appended, below a line that says so.
     """
     lines: list[bytes] = []
+    users = [_user_line(words) for words in config.user_lines()]
     wanted = {option.name: config.value_lines(option.name) for option in OPTIONS}
     settled = _settled(config, old)
     seen: set[str] = set()
     for line in old.split(b"\n"):
         words = _words(line)
         name = words[0].lower() if words else ""
-        if name not in BY_NAME or name in settled:
+        if name == USER:
+            if name not in seen:
+                lines.extend(users)
+            seen.add(name)
+        elif name not in BY_NAME or name in settled:
             lines.append(line)
         elif name not in seen:
             seen.add(name)
@@ -52,7 +61,9 @@ def rewritten(config: Config, old: bytes, path: str) -> bytes:
     loaded = Config()
     # Includes are read again, so that what they set is overruled where it is not in force.
     load_data(loaded, b"\n".join(lines), path, (path,))
-    added: list[bytes] = []
+    added = [] if USER in seen else users
+    if len(loaded.users) > (len(users) if USER in seen else 0):
+        raise ConfigError("users that an included file defines cannot be written anew")
     for name, values in wanted.items():
         # The default of dir depends on where the server is started next.
         missing = name == "dir" and not loaded.is_given(name)
@@ -64,6 +75,18 @@ def rewritten(config: Config, old: bytes, path: str) -> bytes:
     if added and MARK.encode() not in lines:
         lines.extend(([b""] if lines else []) + [MARK.encode()])
     return b"\n".join([*lines, *added, b""])
+
+
+def _user_line(words: list[bytes]) -> bytes:
+    """A `user` line; rules stand as they are, unless that would be read as something else."""
+    parts = [part for word in words for part in word.split(b" ")] or [b""]
+    shown = [
+        part
+        if _PLAIN_RULE.fullmatch(part)
+        else quote(part.decode("utf-8", "surrogateescape")).encode()
+        for part in parts
+    ]
+    return b" ".join([USER.encode(), *shown])
 
 
 def _settled(config: Config, old: bytes) -> set[str]:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from headwater import errors, glob
 from headwater.config.kinds import Bool, Enum, OutputLimits, RefusedError, SavePoint, Words
 from headwater.config.options import BY_NAME, OPTIONS, Option
 
 Callback = Callable[[], str | None]
+
+USER = "user"
+"""A directive that is no setting: each of its lines defines a user. Rules are not read here."""
+
+
+class UserLine(NamedTuple):
+    """A user's name and rules. `place` says for people where they stand."""
+
+    place: str
+    words: tuple[bytes, ...]
 
 
 class ConfigError(errors.HeadwaterError):
@@ -23,9 +34,15 @@ class Config:
     changes nothing.
     """
 
-    __slots__ = ("_callbacks", "_given", "_values", "path")
+    __slots__ = ("_callbacks", "_given", "_values", "path", "place", "user_lines", "users")
 
     def __init__(self) -> None:
+        self.place = "--user"
+        """Where the directives come from that are being assigned, for people."""
+        self.users: list[UserLine] = []
+        """What `user` directives have said."""
+        self.user_lines: Callable[[], list[list[bytes]]] = list
+        """What CONFIG REWRITE writes behind `user`, line by line."""
         self.path: str | None = None
         """Absolute path of the file that the server was started with."""
         self._values: dict[str, object] = {}
@@ -118,6 +135,11 @@ class Config:
 
         Kinds that add up (save, client-output-buffer-limit) do so from the second time on.
         """
+        if name.lower() == USER:
+            if not words:
+                raise ConfigError(f"'{USER}' needs a name and rules")
+            self.users.append(UserLine(self.place, tuple(_encode(word) for word in words)))
+            return
         option = find_option(name)
         words = list(words)
         if not words:
@@ -141,6 +163,8 @@ class Config:
                 text += f" (allowed: {option.kind.allowed()})"
             raise ConfigError(text) from None
         self._given.add(option.name)
+        if option.twin:
+            self._values[option.twin] = self._values[option.name]
 
     # --- CONFIG GET and CONFIG SET ---
 
@@ -169,7 +193,8 @@ class Config:
         `local_client`: the client is on this machine, which `enable-protected-configs local`
         asks for. Callbacks of changed directives run once each, when all values are in place;
         if one refuses, the old values are put back and the callbacks that ran run again.
-        Returns the names that changed. Raises CommandError with Redis's texts.
+        Returns the names that changed, those whose value names a file always. Raises CommandError
+        with Redis's texts.
         """
         chosen = self._choose(pairs, local_client)
         new: dict[str, object] = {}
@@ -183,11 +208,16 @@ class Config:
                 new[option.name] = option.kind.parse_running(words, start)
             except RefusedError as error:
                 raise errors.CONFIG_SET_FAILED.error(given, error) from None
+        given_names = list(new)
+        for option in chosen:
+            if option.twin:
+                new[option.twin] = new[option.name]
+                shown[option.twin] = shown[option.name]
         old = {name: self._values[name] for name in new}
-        changed = [name for name, value in new.items() if value != old[name]]
+        changed = [n for n, value in new.items() if value != old[n] or BY_NAME[n].reference]
         self._values.update(new)
         self._apply(changed, old, shown)
-        self._given.update(new)
+        self._given.update(given_names)
         return changed
 
     def on_change(self, names: str | Iterable[str], callback: Callback) -> None:

@@ -33,7 +33,7 @@ cdef class RecordWriter:
     cdef int _list_kind
     cdef object _list_of
     cdef Py_ssize_t _list_at
-    cdef long long _node_max_entries, _node_max_bytes
+    cdef long long _node_max_entries, _node_max_bytes, _list_fill
 
     cpdef object start(self, long long position, unsigned int chain)
     cpdef object repeat_limits(self)
@@ -41,6 +41,7 @@ cdef class RecordWriter:
     cpdef object stop(self)
     cdef object _begin_batch(self, long long position)
     cpdef void seal(self) except *
+    cpdef void drop(self) noexcept
     @cython.locals(begin=Py_ssize_t, chain="unsigned int")
     cdef void _close(self) except *
     @cython.locals(old=bytearray, end=Py_ssize_t, left=Py_ssize_t, position="long long")

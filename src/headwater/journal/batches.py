@@ -24,6 +24,7 @@ its length has 32 bits. Only an EXEC that queued a gigabyte can come there."""
 
 
 _UNKNOWN_LIMIT = -1
+_UNKNOWN_FILL = 1 << 40  # what `list-max-listpack-size` can not be
 
 
 class Batch:
@@ -80,6 +81,7 @@ class RecordWriter:
         "_full",
         "_full_bytes",
         "_list_at",
+        "_list_fill",
         "_list_kind",
         "_list_of",
         "_node_max_bytes",
@@ -114,9 +116,10 @@ class RecordWriter:
         self._list_kind = 0
         self._list_of: object = None
         self._list_at = 0
-        # The limits of a node that were recorded last.
+        # The limits of a stream's node that were recorded last, and that of a list's.
         self._node_max_entries = _UNKNOWN_LIMIT
         self._node_max_bytes = _UNKNOWN_LIMIT
+        self._list_fill = _UNKNOWN_FILL
 
     # --- batches ---
 
@@ -141,6 +144,7 @@ class RecordWriter:
         """Record the limits of a node again with the next entry: a segment begins here."""
         self._node_max_entries = _UNKNOWN_LIMIT
         self._node_max_bytes = _UNKNOWN_LIMIT
+        self._list_fill = _UNKNOWN_FILL
 
     def stop(self) -> None:
         """Record nothing any more; what was gathered and not taken is forgotten."""
@@ -168,6 +172,14 @@ class RecordWriter:
         """Close the open record, if there is one and no unit is open."""
         if self._record != 0 and self.unit == 0:
             self._close()
+
+    def drop(self) -> None:
+        """Forget the open record: what it tells of will not have happened."""
+        if self._record != 0:
+            self._pos = self._record
+            self._record = 0
+            self._list_kind = 0
+            self.end = self._base + self._pos
 
     def _close(self) -> None:
         begin = self._record

@@ -44,6 +44,19 @@ COPY_KEY          op | key | key
 SWAP              op | u32 database | u32 database
 FLUSH             op | u32 database
 FLUSH_ALL         op
+APPEND            op | key | text
+WRITE             op | key | u64 offset | text
+LIST_LIMIT        op | i64 limit
+PUSH              op | key | u8 flags | u32 n | n times text
+POP               op | key | u8 flags | u64 items
+SET_ITEM          op | key | u64 index | text
+INSERT_ITEM       op | key | u8 flags | u64 index | text
+REMOVE_ITEMS      op | key | i64 count | text
+CUT               op | key | u64 items | u64 items
+MOVE_ITEM         op | key | text | u8 flags
+LOAD_LIBRARY      op | text | text
+DELETE_LIBRARY    op | text
+FLUSH_LIBRARIES   op
 
 What each means, with its flags, stands at its number.
 """
@@ -136,6 +149,49 @@ FLUSH = 26
 FLUSH_ALL = 27
 """All databases are emptied."""
 
+APPEND = 28
+"""Bytes are added at the end of a string."""
+
+WRITE = 29
+"""Bytes are written at an offset of a string; zeros fill what was not there. A key that is missing
+becomes a string."""
+
+LIST_LIMIT = 30
+"""From now on nodes of lists end at this limit (`list-max-listpack-size`)."""
+
+PUSH = 31
+"""Add items at a list's end, one after the other; AT_FRONT: at its beginning. A key that is
+missing becomes a list."""
+
+POP = 32
+"""Take so many items away at a list's end, not all; AT_FRONT: at its beginning."""
+
+SET_ITEM = 33
+"""Give the item of this index another text."""
+
+INSERT_ITEM = 34
+"""Add an item before the one of this index; AFTER: behind it."""
+
+REMOVE_ITEMS = 35
+"""Delete items with this text: the first so many; if negative the last ones; 0: all."""
+
+CUT = 36
+"""Take so many items away at a list's beginning, and so many at its end."""
+
+MOVE_ITEM = 37
+"""Take the item at a list's end away (AT_FRONT: at its beginning) and add it at the end (TO_FRONT:
+the beginning) of the list of another key of that database, or of the same; a key that is missing
+becomes a list. When none is left, a DELETE_KEY follows."""
+
+LOAD_LIBRARY = 40
+"""A library of functions has this name and this code, whatever it was."""
+
+DELETE_LIBRARY = 41
+"""A library of functions is deleted."""
+
+FLUSH_LIBRARIES = 42
+"""All libraries of functions are deleted."""
+
 NAMES = {
     number: name
     for name, number in list(globals().items())
@@ -150,3 +206,6 @@ LIMITS_GROUPS = 1  # of SET_ID
 COUNTS_AS_ADDED = 1  # of REMEMBER
 MAKES_STREAM = 1  # of CREATE_GROUP
 NO_ACK = 1  # of DELIVER
+AT_FRONT = 1  # of PUSH, POP, MOVE_ITEM
+TO_FRONT = 2  # of MOVE_ITEM
+AFTER = 1  # of INSERT_ITEM

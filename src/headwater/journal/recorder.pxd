@@ -2,6 +2,7 @@ cimport cython
 
 from headwater.journal.batches cimport RecordWriter
 from headwater.raw cimport copy, copy_bytes, put_i64, put_u32, put_u64
+from headwater.resp.request cimport Request
 from headwater.streams.block cimport Block
 from headwater.streams.group cimport Consumer, Group
 from headwater.streams.idmp cimport Idmp
@@ -9,10 +10,12 @@ from headwater.streams.ids cimport u64
 from headwater.streams.records cimport Records
 from headwater.streams.stream cimport Stream
 
-cdef int ACKNOWLEDGE, ACKNOWLEDGE_AND_DELETE, ADD, ASSIGN, COPY_KEY, CREATE_CONSUMER, CREATE_GROUP
+cdef int ACKNOWLEDGE, ACKNOWLEDGE_AND_DELETE, ADD, APPEND, ASSIGN, COPY_KEY, CREATE_CONSUMER, CREATE_GROUP
 cdef int DELETE, DELETE_CONSUMER, DELETE_KEY, DELIVER, DELIVER_AGAIN, DESTROY_GROUP, EXPIRE, FLUSH
 cdef int FLUSH_ALL, LIMITS, MOVE_KEY, NACK, REMEMBER, RESTORE, SET, SET_ID, SET_POSITION
-cdef int SET_WINDOW, SWAP, TRIM
+cdef int SET_WINDOW, SWAP, TRIM, WRITE
+cdef int DELETE_LIBRARY, FLUSH_LIBRARIES, LOAD_LIBRARY
+cdef int AFTER, AT_FRONT, CUT, INSERT_ITEM, LIST_LIMIT, MOVE_ITEM, POP, PUSH, REMOVE_ITEMS, SET_ITEM, TO_FRONT
 cdef int COUNTS_AS_ADDED, DROPS_REFERENCES, LIMITS_GROUPS, MAKES_STREAM, NO_ACK, TRIMMED
 
 
@@ -119,7 +122,45 @@ cdef class Recorder(RecordWriter):
     ) except *
 
     @cython.locals(pos=Py_ssize_t)
+    cpdef void list_limit(self, long long fill) except *
+    @cython.locals(n=Py_ssize_t, size=Py_ssize_t, i=Py_ssize_t, pos=Py_ssize_t)
+    cpdef void push(
+        self, Py_ssize_t db, bytes key, long long fill, Request request, Py_ssize_t first, bint front
+    ) except *
+    @cython.locals(pos=Py_ssize_t)
+    cpdef void pop(self, Py_ssize_t db, bytes key, long long fill, u64 items, bint front) except *
+    @cython.locals(n=Py_ssize_t, pos=Py_ssize_t)
+    cpdef void set_item(
+        self, Py_ssize_t db, bytes key, long long fill, u64 index, Request request, Py_ssize_t word
+    ) except *
+    @cython.locals(n=Py_ssize_t, pos=Py_ssize_t)
+    cpdef void insert_item(
+        self,
+        Py_ssize_t db,
+        bytes key,
+        long long fill,
+        u64 index,
+        bint after,
+        Request request,
+        Py_ssize_t word,
+    ) except *
+    @cython.locals(n=Py_ssize_t, pos=Py_ssize_t)
+    cpdef void remove_items(
+        self, Py_ssize_t db, bytes key, long long fill, long long count, Request request, Py_ssize_t word
+    ) except *
+    @cython.locals(pos=Py_ssize_t)
+    cpdef void cut_list(self, Py_ssize_t db, bytes key, long long fill, u64 front, u64 back) except *
+    @cython.locals(pos=Py_ssize_t)
+    cpdef void move_item(
+        self, Py_ssize_t db, bytes key, long long fill, bytes target, bint from_front, bint to_front
+    ) except *
+    cdef Py_ssize_t _span(self, Py_ssize_t pos, bytearray buf, Py_ssize_t start, Py_ssize_t n) noexcept
+
+    @cython.locals(pos=Py_ssize_t)
     cpdef void set(self, Py_ssize_t db, bytes key, bytes data, long long expire_at) except *
+    cpdef void append(self, Py_ssize_t db, bytes key, bytes data) except *
+    @cython.locals(pos=Py_ssize_t)
+    cpdef void write(self, Py_ssize_t db, bytes key, unsigned long long offset, bytes data) except *
     @cython.locals(pos=Py_ssize_t)
     cpdef void restore(self, Py_ssize_t db, bytes key, long long expire_at, bytes payload) except *
     cpdef void delete_key(self, Py_ssize_t db, bytes key) except *
@@ -135,3 +176,9 @@ cdef class Recorder(RecordWriter):
     cpdef void flush(self, Py_ssize_t db) except *
     @cython.locals(pos=Py_ssize_t)
     cpdef void flush_all(self) except *
+    @cython.locals(pos=Py_ssize_t)
+    cpdef void load_library(self, bytes name, bytes code) except *
+    @cython.locals(pos=Py_ssize_t)
+    cpdef void delete_library(self, bytes name) except *
+    @cython.locals(pos=Py_ssize_t)
+    cpdef void flush_libraries(self) except *

@@ -18,14 +18,19 @@ from headwater.journal.operations import (
     ACKNOWLEDGE,
     ACKNOWLEDGE_AND_DELETE,
     ADD,
+    AFTER,
+    APPEND,
     ASSIGN,
+    AT_FRONT,
     COPY_KEY,
     COUNTS_AS_ADDED,
     CREATE_CONSUMER,
     CREATE_GROUP,
+    CUT,
     DELETE,
     DELETE_CONSUMER,
     DELETE_KEY,
+    DELETE_LIBRARY,
     DELIVER,
     DELIVER_AGAIN,
     DESTROY_GROUP,
@@ -33,23 +38,35 @@ from headwater.journal.operations import (
     EXPIRE,
     FLUSH,
     FLUSH_ALL,
+    FLUSH_LIBRARIES,
+    INSERT_ITEM,
     LIMITS,
     LIMITS_GROUPS,
+    LIST_LIMIT,
+    LOAD_LIBRARY,
     MAKES_STREAM,
+    MOVE_ITEM,
     MOVE_KEY,
     NACK,
     NO_ACK,
+    POP,
+    PUSH,
     REMEMBER,
+    REMOVE_ITEMS,
     RESTORE,
     SET,
     SET_ID,
+    SET_ITEM,
     SET_POSITION,
     SET_WINDOW,
     SWAP,
+    TO_FRONT,
     TRIM,
     TRIMMED,
+    WRITE,
 )
 from headwater.raw import copy, copy_bytes, put_i64, put_u32, put_u64
+from headwater.resp.request import Request
 from headwater.streams.group import Consumer, Group
 from headwater.streams.idmp import Idmp
 from headwater.streams.stream import Stream
@@ -361,6 +378,110 @@ class Recorder(RecordWriter):
             pos = self._begin_list(pos + 1, kind, group)
         self._ends_at(self._id(pos, ms, seq))
 
+    # --- lists; `fill` is what `list-max-listpack-size` is ---
+
+    def list_limit(self, fill: int) -> None:
+        """Lists that are made or changed follow this limit."""
+        if not self.recording or fill == self._list_fill:
+            return
+        pos = self._room(9)
+        self.buf[pos] = LIST_LIMIT
+        put_i64(self.buf, pos + 1, fill)
+        self._ends_at(pos + 9)
+        self._list_fill = fill
+
+    def push(
+        self, db: int, key: bytes, fill: int, request: Request, first: int, front: bool
+    ) -> None:
+        """The words of a request from this one on were added to a list, in their order."""
+        if not self.recording:
+            return
+        self.list_limit(fill)
+        n = request.argc - first
+        size = 5
+        for i in range(first, request.argc):
+            size += 4 + request.spans[2 * i + 1]
+        pos = self._key(PUSH, db, key, size)
+        self.buf[pos] = AT_FRONT if front else 0
+        put_u32(self.buf, pos + 1, n)
+        pos += 5
+        for i in range(first, request.argc):
+            pos = self._span(pos, request.buf, request.spans[2 * i], request.spans[2 * i + 1])
+        self._ends_at(pos)
+
+    def pop(self, db: int, key: bytes, fill: int, items: int, front: bool) -> None:
+        """So many items were taken away at one end of a list."""
+        if not self.recording:
+            return
+        self.list_limit(fill)
+        pos = self._key(POP, db, key, 9)
+        self.buf[pos] = AT_FRONT if front else 0
+        put_u64(self.buf, pos + 1, items)
+        self._ends_at(pos + 9)
+
+    def set_item(
+        self, db: int, key: bytes, fill: int, index: int, request: Request, word: int
+    ) -> None:
+        """An item got another text, this word of the request."""
+        if not self.recording:
+            return
+        self.list_limit(fill)
+        n = request.spans[2 * word + 1]
+        pos = self._key(SET_ITEM, db, key, 12 + n)
+        put_u64(self.buf, pos, index)
+        self._ends_at(self._span(pos + 8, request.buf, request.spans[2 * word], n))
+
+    def insert_item(
+        self, db: int, key: bytes, fill: int, index: int, after: bool, request: Request, word: int
+    ) -> None:
+        """This word of the request was added before or behind the item of an index."""
+        if not self.recording:
+            return
+        self.list_limit(fill)
+        n = request.spans[2 * word + 1]
+        pos = self._key(INSERT_ITEM, db, key, 13 + n)
+        self.buf[pos] = AFTER if after else 0
+        put_u64(self.buf, pos + 1, index)
+        self._ends_at(self._span(pos + 9, request.buf, request.spans[2 * word], n))
+
+    def remove_items(
+        self, db: int, key: bytes, fill: int, count: int, request: Request, word: int
+    ) -> None:
+        """Items with this word of the request as text were deleted."""
+        if not self.recording:
+            return
+        self.list_limit(fill)
+        n = request.spans[2 * word + 1]
+        pos = self._key(REMOVE_ITEMS, db, key, 12 + n)
+        put_i64(self.buf, pos, count)
+        self._ends_at(self._span(pos + 8, request.buf, request.spans[2 * word], n))
+
+    def cut_list(self, db: int, key: bytes, fill: int, front: int, back: int) -> None:
+        """So many items were taken away at the beginning and at the end of a list."""
+        if not self.recording:
+            return
+        self.list_limit(fill)
+        pos = self._key(CUT, db, key, 16)
+        put_u64(self.buf, pos, front)
+        put_u64(self.buf, pos + 8, back)
+        self._ends_at(pos + 16)
+
+    def move_item(
+        self, db: int, key: bytes, fill: int, target: bytes, from_front: bool, to_front: bool
+    ) -> None:
+        """The item at one end of a list went to an end of another key's list, or of the same."""
+        if not self.recording:
+            return
+        self.list_limit(fill)
+        pos = self._text(self._key(MOVE_ITEM, db, key, 5 + len(target)), target)
+        self.buf[pos] = (AT_FRONT if from_front else 0) | (TO_FRONT if to_front else 0)
+        self._ends_at(pos + 1)
+
+    def _span(self, pos: int, buf: bytearray, start: int, n: int) -> int:
+        put_u32(self.buf, pos, n)
+        copy(self.buf, pos + 4, buf, start, n)
+        return pos + 4 + n
+
     # --- keys ---
 
     def set(self, db: int, key: bytes, data: bytes, expire_at: int) -> None:
@@ -369,6 +490,19 @@ class Recorder(RecordWriter):
             return
         pos = self._key(SET, db, key, 12 + len(data))
         put_i64(self.buf, pos, expire_at)
+        self._ends_at(self._text(pos + 8, data))
+
+    def append(self, db: int, key: bytes, data: bytes) -> None:
+        """Bytes were added at the end of the key's string."""
+        if self.recording:
+            self._ends_at(self._text(self._key(APPEND, db, key, 4 + len(data)), data))
+
+    def write(self, db: int, key: bytes, offset: int, data: bytes) -> None:
+        """Bytes were written at an offset of the key's string, which was made if need be."""
+        if not self.recording:
+            return
+        pos = self._key(WRITE, db, key, 12 + len(data))
+        put_u64(self.buf, pos, offset)
         self._ends_at(self._text(pos + 8, data))
 
     def restore(self, db: int, key: bytes, expire_at: int, payload: bytes) -> None:
@@ -434,4 +568,29 @@ class Recorder(RecordWriter):
             return
         pos = self._room(1)
         self.buf[pos] = FLUSH_ALL
+        self._ends_at(pos + 1)
+
+    # --- libraries of functions ---
+
+    def load_library(self, name: bytes, code: bytes) -> None:
+        """A library has this code now."""
+        if not self.recording:
+            return
+        pos = self._room(9 + len(name) + len(code))
+        self.buf[pos] = LOAD_LIBRARY
+        self._ends_at(self._text(self._text(pos + 1, name), code))
+
+    def delete_library(self, name: bytes) -> None:
+        if not self.recording:
+            return
+        pos = self._room(5 + len(name))
+        self.buf[pos] = DELETE_LIBRARY
+        self._ends_at(self._text(pos + 1, name))
+
+    def flush_libraries(self) -> None:
+        """All libraries are deleted."""
+        if not self.recording:
+            return
+        pos = self._room(1)
+        self.buf[pos] = FLUSH_LIBRARIES
         self._ends_at(pos + 1)

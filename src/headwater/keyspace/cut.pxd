@@ -25,6 +25,7 @@ cdef class TableCut:
     cpdef object about_to_change(self, Value value)
     @cython.locals(serial="unsigned long long", copied=Value)
     cpdef object about_to_remove(self, bytes key, Value value)
+    cpdef bint keeps(self, Value value) noexcept
     @cython.locals(serial="unsigned long long", copied=Value)
     cpdef bint about_to_drop(self, bytes key, Value value) except *
     @cython.locals(serial="unsigned long long")
@@ -40,6 +41,7 @@ cdef class Cut:
     cdef public Py_ssize_t keys
     cdef readonly bint has_idmp
     cdef readonly bint has_nacked
+    cdef readonly list libraries        # bytes, the code of each
     cdef bint _still
     cdef Py_ssize_t _at
     cdef public TableCut table

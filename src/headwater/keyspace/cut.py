@@ -83,6 +83,10 @@ class TableCut:
         if self.position < serial < self.limit and serial not in self.captured:
             self.captured[serial] = _copy(value)
 
+    def keeps(self, value: Value) -> bool:
+        """Whether a value of this table would be kept if its key were dropped now."""
+        return self.position < value.serial < self.limit
+
     def about_to_remove(self, key: bytes, value: Value) -> None:
         """The key will be taken out of the table, and its value will live on elsewhere."""
         serial = value.serial
@@ -164,6 +168,7 @@ class Cut:
         "has_nacked",
         "keys",
         "keyspace",
+        "libraries",
         "table",
         "tables",
         "value",
@@ -173,6 +178,7 @@ class Cut:
         self.keyspace = keyspace
         self.has_idmp = keyspace.has_idmp
         self.has_nacked = keyspace.has_nacked
+        self.libraries: list[bytes] = list(keyspace.libraries.codes.values())
         self._still = still
         self.tables: list[TableCut] = []
         self.keys = 0

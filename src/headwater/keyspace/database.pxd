@@ -5,11 +5,14 @@ from headwater.journal.recorder cimport Recorder
 from headwater.keyspace.cut cimport TableCut
 from headwater.keyspace.expiry cimport ExpiryWheel
 from headwater.keyspace.order cimport Chunk, KeyOrder
+from headwater.lists.node cimport Node
 from headwater.streams.block cimport Block
 from headwater.streams.handles cimport HandleOrder
 from headwater.streams.packing cimport Registry
 from headwater.streams.stream cimport Stream
 from headwater.value cimport Value
+
+cdef unsigned int EXPIRED, KEY_MISS, NEW
 
 
 cdef class Keyspace:
@@ -26,8 +29,10 @@ cdef class Keyspace:
     cdef public list ready              # (Database, key)
     cdef public list graveyard          # lists, dicts and deques
     cdef public Recorder recorder
+    cdef public object libraries
     cdef public Registry packing
     cdef public bint has_idmp, has_nacked
+    cdef public long long list_fill     # list-max-listpack-size
     cdef public unsigned int notify_classes
     cdef public object notifier
     cdef Py_ssize_t _next_expiring
@@ -39,6 +44,8 @@ cdef class Keyspace:
     @cython.locals(units=Py_ssize_t, parts=list)
     cpdef Py_ssize_t bury(self, Value value) except -1
     cpdef bint free_some(self, Py_ssize_t budget) except *
+    @cython.locals(db=Database)
+    cpdef bint has_cut(self) except *
     cpdef object swap(self, Py_ssize_t first, Py_ssize_t second)
 
 
@@ -61,6 +68,8 @@ cdef class Database:
     cpdef object about_to_change(self, bytes key)
     @cython.locals(value=Value)
     cpdef Value inspect(self, bytes key)
+    @cython.locals(value=Value)
+    cpdef Value inspect_quietly(self, bytes key)
     @cython.locals(value=Value)
     cpdef Value peek(self, bytes key)
     @cython.locals(value=Value)

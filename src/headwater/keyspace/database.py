@@ -24,8 +24,12 @@ from headwater.clock import Clock
 from headwater.journal.recorder import Recorder
 from headwater.keyspace.cut import TableCut
 from headwater.keyspace.expiry import NEVER, ExpiryWheel
+from headwater.keyspace.functions import Libraries
+from headwater.keyspace.notifications import EXPIRED, KEY_MISS, NEW
 from headwater.keyspace.order import Chunk, KeyOrder
 from headwater.keyspace.watch import Watch, Watcher, touch, touch_all
+from headwater.lists.limits import DEFAULT_FILL
+from headwater.lists.node import Node
 from headwater.streams.block import Block
 from headwater.streams.handles import HandleOrder
 from headwater.streams.packing import Registry
@@ -46,10 +50,10 @@ class Keyspace:
     and that something happened to, until that module takes them. graveyard: lists, dicts and
     deques to be emptied. recorder: takes what commands do, for the journal. notify_classes:
     the classes of events (notifications.py) that `notifier(class, event, key, database index)` is
-    told of; 0: none. packing: learns which streams have blocks that may be compressed. has_idmp,
-    has_nacked:
-    since all databases were empty a stream had a window of idempotent IDs, a group an entry that
-    was given back (a snapshot's version depends on that).
+    told of; 0: none. libraries: the code of functions, which belongs to no database. list_fill:
+    `list-max-listpack-size`. packing: learns which streams have blocks that may be compressed.
+    has_idmp, has_nacked: since all databases were empty a stream had a window of idempotent IDs, a
+    group an entry that was given back (a snapshot's version depends on that).
     """
 
     __slots__ = (
@@ -64,6 +68,8 @@ class Keyspace:
         "has_nacked",
         "keyspace_hits",
         "keyspace_misses",
+        "libraries",
+        "list_fill",
         "notifier",
         "notify_classes",
         "packing",
@@ -87,10 +93,12 @@ class Keyspace:
         self.ready: list[tuple[Database, bytes]] = []
         self.graveyard: list[Any] = []
         self.recorder = Recorder()
+        self.libraries = Libraries()
         self.packing = Registry()
         self.has_idmp = False
         self.has_nacked = False
         self.notify_classes = 0
+        self.list_fill = DEFAULT_FILL
         self.notifier: Any = None
         self.databases: list[Database] = []
         for index in range(databases):
@@ -156,6 +164,8 @@ class Keyspace:
                 budget -= self.bury(part)
             elif isinstance(part, Block):
                 budget -= part.capacity >> UNIT_SHIFT
+            elif isinstance(part, Node):
+                budget -= len(part.buf) >> UNIT_SHIFT
             elif isinstance(part, Chunk):
                 self.graveyard.append(part.keys)
             elif isinstance(part, HandleOrder):
@@ -171,6 +181,13 @@ class Keyspace:
         self.has_idmp = False
         self.has_nacked = False
         return sum(db.flush() for db in self.databases)
+
+    def has_cut(self) -> bool:
+        """Whether a snapshot is being written of some database."""
+        for db in self.databases:  # noqa: SIM110 (no generator: compiled)
+            if db.cut is not None:
+                return True
+        return False
 
     def notice(self, value: Value) -> None:
         """Learn from a value that was loaded whether there are windows and nacked entries."""
@@ -241,6 +258,7 @@ class Database:
             value = None
         if value is None:
             self.keyspace.keyspace_misses += 1
+            self.notify(KEY_MISS, b"keymiss", key)
             return None
         self.keyspace.keyspace_hits += 1
         if self.keyspace.touch:
@@ -270,6 +288,13 @@ class Database:
 
     def inspect(self, key: bytes) -> Value | None:
         """The key's value for a command about the key (TTL, TYPE): a hit or miss, no access."""
+        value = self.inspect_quietly(key)
+        if value is None:
+            self.notify(KEY_MISS, b"keymiss", key)
+        return value
+
+    def inspect_quietly(self, key: bytes) -> Value | None:
+        """`inspect`, but a miss is no event (OBJECT)."""
         value = self.values.get(key)
         if value is not None and value.expire_at and value.expire_at <= self.clock.now_ms:
             self.expire(key)
@@ -332,6 +357,7 @@ class Database:
             self.wheel.schedule(key, value, self.clock.now_ms)
         if self.waiting:
             self.signal_ready(key)
+        self.notify(NEW, b"new", key)
 
     def replace(self, key: bytes, value: Value) -> None:
         """Give an existing key another value, and its expiry: the value's `expire_at`."""
@@ -410,6 +436,7 @@ class Database:
         self.keyspace.expired_keys += 1
         if self.watched:
             touch(self, key)
+        self.notify(EXPIRED, b"expired", key)
 
     def move(self, key: bytes, target: Database, new_key: bytes) -> None:
         """Let an existing key's value, with its expiry, be that of `new_key` in `target`.

@@ -23,6 +23,8 @@ cdef class ExpiryWheel:
     cpdef object schedule(self, bytes key, Value value, long long now_ms)
     @cython.locals(keys=list, last=bytes, other=Value)
     cpdef object cancel(self, Value value)
+    @cython.locals(place=Py_ssize_t, keys=list)
+    cpdef bytes random_key(self, rng)
     @cython.locals(code="long long", keys=list, key=bytes, value=Value, expired=list)
     cpdef list take_due(self, long long now_ms, Py_ssize_t limit)
     @cython.locals(due="long long")

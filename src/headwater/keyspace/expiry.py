@@ -18,6 +18,7 @@ delays or hastens, and loses nothing.
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from random import Random
 
 from headwater.value import Value
 
@@ -94,6 +95,17 @@ class ExpiryWheel:
             other.slot = value.slot
         value.wheel = -1
         self.count -= 1
+
+    def random_key(self, rng: Random) -> bytes | None:
+        """A key chosen at random, each as likely as any other; None if there is none."""
+        if self.count == 0:
+            return None
+        place = rng.randrange(self.count)
+        for keys in self.buckets.values():
+            if place < len(keys):
+                return keys[place]
+            place -= len(keys)
+        return None
 
     def take_due(self, now_ms: int, limit: int) -> list[bytes]:
         """Take up to `limit` keys out of due buckets and return those that are expired.

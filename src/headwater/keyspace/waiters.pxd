@@ -12,6 +12,7 @@ cdef class Terms:
     cdef readonly list keys
     cdef readonly bytes group
     cdef public bint claims
+    cdef public bint pops
     cdef readonly Py_ssize_t argc
     cdef readonly bytearray buf
     cdef readonly bytearray spans           # u64 start, u64 length of each word
@@ -40,6 +41,7 @@ cdef class Blocked:
 @cython.final
 cdef class KeyWaiters:
     cdef readonly dict readers              # Blocked -> None
+    cdef public object poppers              # OrderedDict of Blocked: None, or None
     cdef readonly dict groups               # name -> OrderedDict of Blocked: None
     cdef public Py_ssize_t claiming         # readers with CLAIM
 

@@ -1,9 +1,9 @@
 """Who waits for what: readers blocked on keys, in the order in which they came.
 
 A key knows its readers: those of XREAD, which all get every entry, and for each group those
-of XREADGROUP, of which an entry wakes one. Timeouts, and the moment at which a pending entry
-becomes idle enough for a reader with CLAIM, are one heap of times. Nothing here costs anything
-while nothing happens.
+of XREADGROUP, of which an entry wakes one; and those who wait for a list's items, first come
+first served. Timeouts, and the moment at which a pending entry becomes idle enough for a reader
+with CLAIM, are one heap of times. Nothing here costs anything while nothing happens.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Terms:
     """What a command waits for and how it is tried again; the same for all who said the same.
 
     `keys` are in one database. `group` is None for XREAD. `claims`: it also takes pending
-    entries that have been idle long enough. The words are a copy of the request's bytes: `buf`
-    and where each one is in it.
+    entries that have been idle long enough. `pops`: it takes items of lists. The words are a copy
+    of the request's bytes: `buf` and where each one is in it.
     """
 
     __slots__ = (
@@ -40,6 +40,7 @@ class Terms:
         "database",
         "group",
         "keys",
+        "pops",
         "spans",
     )
 
@@ -57,6 +58,7 @@ class Terms:
         self.keys = keys
         self.group = group
         self.claims = claims
+        self.pops = False
         self.copy_words(request)
 
     def copy_words(self, request: Request) -> None:
@@ -130,19 +132,21 @@ class Blocked:
 class KeyWaiters:
     """The readers of one key. Dicts serve as queues: in order, and quick to leave.
 
-    Those of groups are ordered dicts: the first one of a plain dict is far to find once many
-    before it have left.
+    poppers: those who wait for items of a list, of whom an item serves the first one. Theirs and
+    those of groups are ordered dicts: the first one of a plain dict is far to find once many before
+    it have left.
     """
 
-    __slots__ = ("claiming", "groups", "readers")
+    __slots__ = ("claiming", "groups", "poppers", "readers")
 
     def __init__(self) -> None:
         self.readers: dict[Blocked, None] = {}
+        self.poppers: OrderedDict[Blocked, None] | None = None
         self.groups: dict[bytes, OrderedDict[Blocked, None]] = {}
         self.claiming = 0
 
     def is_empty(self) -> bool:
-        return not self.readers and not self.groups
+        return not self.readers and not self.groups and not self.poppers
 
 
 class Waiters:
@@ -202,7 +206,11 @@ class Waiters:
             queue = waiting.get(key)
             if queue is None:
                 queue = waiting[key] = KeyWaiters()
-            if terms.group is None:
+            if terms.pops:
+                if queue.poppers is None:
+                    queue.poppers = OrderedDict()
+                queue.poppers[blocked] = None
+            elif terms.group is None:
                 queue.readers[blocked] = None
             else:
                 members = queue.groups.get(terms.group)
@@ -222,7 +230,11 @@ class Waiters:
         waiting = terms.database.waiting
         for key in terms.keys:
             queue = waiting[key]
-            if terms.group is None:
+            if terms.pops:
+                poppers = queue.poppers
+                assert poppers is not None
+                del poppers[blocked]
+            elif terms.group is None:
                 del queue.readers[blocked]
             else:
                 members = queue.groups[terms.group]

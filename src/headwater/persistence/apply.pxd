@@ -1,8 +1,9 @@
 cimport cython
 
 from headwater.keyspace.database cimport Database, Keyspace
-from headwater.keyspace.strings cimport String
-from headwater.persistence.operands cimport Operands
+from headwater.keyspace.strings cimport GrownString, String
+from headwater.lists.list cimport List
+from headwater.persistence.apply_libraries cimport LibraryApplier
 from headwater.raw cimport get_u32, get_u64
 from headwater.resp.parser cimport RequestParser
 from headwater.resp.request cimport Request
@@ -18,19 +19,20 @@ from headwater.streams.stream cimport Stream
 from headwater.value cimport Value
 
 cdef Py_ssize_t RECORD_HEADER_BYTES, FREE_ALL
+cdef u64 LONGEST_STRING_BYTES
 cdef long long NODE_MAX_ENTRIES, NODE_MAX_BYTES
 cdef long long MIN_DURATION_S, MAX_DURATION_S, MIN_MAXSIZE, MAX_MAXSIZE
 cdef int READY
 cdef long long UNKNOWN
-cdef int ACKNOWLEDGE, ACKNOWLEDGE_AND_DELETE, ADD, ASSIGN, COPY_KEY, CREATE_CONSUMER, CREATE_GROUP
+cdef int ACKNOWLEDGE, ACKNOWLEDGE_AND_DELETE, ADD, APPEND, ASSIGN, COPY_KEY, CREATE_CONSUMER, CREATE_GROUP
 cdef int DELETE, DELETE_CONSUMER, DELETE_KEY, DELIVER, DELIVER_AGAIN, DESTROY_GROUP, EXPIRE, FLUSH
 cdef int FLUSH_ALL, LIMITS, MOVE_KEY, NACK, REMEMBER, RESTORE, SET, SET_ID, SET_POSITION
-cdef int SET_WINDOW, SWAP, TRIM
+cdef int SET_WINDOW, SWAP, TRIM, WRITE
 cdef int COUNTS_AS_ADDED, DROPS_REFERENCES, LIMITS_GROUPS, MAKES_STREAM, NO_ACK, TRIMMED
 
 
 @cython.final
-cdef class Applier(Operands):
+cdef class Applier(LibraryApplier):
     cdef RequestParser _parser
     cdef long long _node_max_entries, _node_max_bytes
     cdef readonly long long applied
@@ -97,6 +99,10 @@ cdef class Applier(Operands):
     cdef long long _expiry(self) except? 0
     @cython.locals(expire_at="long long")
     cdef void set(self) except *
+    @cython.locals(data=bytes)
+    cdef void append(self) except *
+    @cython.locals(offset=u64, data=bytes)
+    cdef void write(self) except *
     @cython.locals(expire_at="long long", payload=bytes, value=Value)
     cdef void restore(self) except *
     cdef void _hold(self, Value value, long long expire_at) except *

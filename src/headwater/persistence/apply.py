@@ -15,6 +15,7 @@ from headwater.journal.operations import (
     ACKNOWLEDGE,
     ACKNOWLEDGE_AND_DELETE,
     ADD,
+    APPEND,
     ASSIGN,
     COPY_KEY,
     COUNTS_AS_ADDED,
@@ -45,10 +46,13 @@ from headwater.journal.operations import (
     SWAP,
     TRIM,
     TRIMMED,
+    WRITE,
 )
 from headwater.keyspace.database import Database, Keyspace
-from headwater.keyspace.strings import String
-from headwater.persistence.operands import QUOTED_BYTES, ApplyError, Operands
+from headwater.keyspace.strings import GrownString, String
+from headwater.lists.list import List
+from headwater.persistence.apply_libraries import LibraryApplier
+from headwater.persistence.operands import QUOTED_BYTES, ApplyError
 from headwater.raw import get_u32, get_u64
 from headwater.resp.parser import READY, RequestParser
 from headwater.resp.request import Request
@@ -69,11 +73,12 @@ from headwater.value import Value
 
 RECORD_HEADER_BYTES = 8
 LONGEST_BULK_BYTES = 1 << 62  # what was stored had its limits when it came
+LONGEST_STRING_BYTES = 0xFFFF_FFFF
 FREE_ALL = 1 << 40
 NODE_MAX_ENTRIES, NODE_MAX_BYTES = 100, 4096  # until a record says otherwise
 
 
-class Applier(Operands):
+class Applier(LibraryApplier):
     """Applies records to `keyspace`. `applied` counts operations."""
 
     __slots__ = ("_node_max_bytes", "_node_max_entries", "_parser", "applied")
@@ -124,6 +129,8 @@ class Applier(Operands):
             self.trim()
         elif op == SET:
             self.set()
+        elif op == APPEND:
+            self.append()
         elif op == DELETE_KEY:
             self.delete_key()
         elif op == EXPIRE:
@@ -154,6 +161,8 @@ class Applier(Operands):
             self.set_id()
         elif op == SET_WINDOW:
             self.set_window()
+        elif op == WRITE:
+            self.write()
         elif op == RESTORE:
             self.restore()
         elif op == MOVE_KEY:
@@ -168,7 +177,7 @@ class Applier(Operands):
             self.flush()
         elif op == FLUSH_ALL:
             self.flush_all()
-        else:
+        elif not self.apply_to_list(op) and not self.apply_to_libraries(op):
             self._forget()
             self._fail(f"there is no operation {op}")
 
@@ -493,6 +502,22 @@ class Applier(Operands):
         expire_at = self._expiry()
         self._hold(String(self._text()), expire_at)
 
+    def append(self) -> None:
+        self._any_key()
+        data = self._text()
+        self._grown_string().append(data)
+
+    def write(self) -> None:
+        self._any_key()
+        offset = self._u64()
+        data = self._text()
+        if offset > LONGEST_STRING_BYTES:
+            self._fail(f"an offset of {offset}")
+        if self._value is None:
+            self._value = GrownString(b"")
+            self._database.add(self._key, self._value)
+        self._grown_string().write(offset, data)
+
     def restore(self) -> None:
         from headwater.rdb.loader import load_payload
         from headwater.rdb.source import RdbError
@@ -504,6 +529,8 @@ class Applier(Operands):
             value = load_payload(payload)
         except RdbError as error:
             raise ApplyError(f"RESTORE of key {self._key!r}: {error}", self._record) from error
+        if isinstance(value, List):
+            value.settle(self._list_fill)
         self._hold(value, expire_at)
         self.keyspace.notice(value)
 

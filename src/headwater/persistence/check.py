@@ -346,8 +346,8 @@ def check_snapshot(
     facts["entries"] = sink.entries
     if sink.groups:
         facts["groups"] = sink.groups
-    if sink.functions:
-        facts["functions"] = sink.functions
+    if sink.libraries:
+        facts["libraries"] = sink.libraries
     needed = 1 + max(sink.databases, default=0)
     if report.status == "ok" and needed > Config().get_int("databases"):
         report.text = f"a start needs --databases {needed}, or more"

@@ -4,7 +4,7 @@ The commands of an append-only file run through the command table as they would 
 a clock that stands at 1970, so that nothing expires on the way: what has expired is found by the
 server that starts with the data. A transaction (MULTI ... EXEC) is run whole or not at all.
 
-What Headwater lacks (keys of other types, commands, functions) is left out and counted; whoever
+What Headwater lacks (keys of other types, commands) is left out and counted; whoever
 imports decides whether that is acceptable.
 """
 
@@ -48,8 +48,8 @@ class Imported:
 
     files: paths in their order. commands: how many were run. warnings: what a person should know
     missing_types: keys left out, by type. missing_commands: commands left out, by name
-    functions: libraries of functions left out. depending: commands left out because they change
-        a key that was left out
+    libraries: libraries of functions. depending: commands left out because they change a key that
+        was left out
     """
 
     files: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Imported:
     warnings: list[str] = field(default_factory=list)
     missing_types: dict[str, int] = field(default_factory=dict)
     missing_commands: dict[str, int] = field(default_factory=dict)
-    functions: int = 0
+    libraries: int = 0
     depending: int = 0
     databases: int = 0
 
@@ -74,8 +74,6 @@ class Imported:
         said += [
             f"{count} commands {name}" for name, count in sorted(self.missing_commands.items())
         ]
-        if self.functions:
-            said.append(f"{self.functions} libraries of functions")
         if self.depending:
             said.append(f"{self.depending} commands on keys left out")
         return said
@@ -167,7 +165,6 @@ class Importer:
         result = self.result
         for name, count in sink.skipped_types.items():
             result.missing_types[name] = result.missing_types.get(name, 0) + count
-        result.functions += sink.functions
         return loader.loaded
 
     # --- commands ---
@@ -327,6 +324,7 @@ class Importer:
     def _count(self) -> None:
         """Count what there is. Consumers that commands made were last seen when they run."""
         result = self.result
+        result.libraries = len(self._state.keyspace.libraries.codes)
         for db in self._state.keyspace.databases:
             if db.values:
                 result.databases = db.index + 1

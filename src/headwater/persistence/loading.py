@@ -5,8 +5,10 @@ from __future__ import annotations
 from headwater.journal.disk import Disk
 from headwater.journal.format import JournalError
 from headwater.keyspace.database import Keyspace
+from headwater.lists.list import List
 from headwater.rdb.loader import Loader
 from headwater.rdb.source import RdbError, RdbSource
+from headwater.scripting.metadata import MetadataError, read_metadata
 from headwater.streams.stream import Stream
 from headwater.value import Value
 
@@ -20,22 +22,24 @@ class SnapshotError(JournalError):
 class Tally:
     """Counts what an RDB file holds and keeps none of it.
 
-    keys, streams, entries, groups: how many the file has
+    keys, streams, entries, groups, lists, items: how many the file has
     databases: numbers of those that have keys
     aux_fields: the file's auxiliary fields
     skipped_types: types that Headwater does not have, and how many keys are of each
-    functions: libraries of functions, which Headwater does not have either
+    libraries: how many libraries of functions
     """
 
     def __init__(self) -> None:
         self.keys = 0
         self.streams = 0
+        self.lists = 0
+        self.items = 0
         self.entries = 0
         self.groups = 0
         self.databases: set[int] = set()
         self.aux_fields: dict[bytes, bytes] = {}
         self.skipped_types: dict[str, int] = {}
-        self.functions = 0
+        self.libraries = 0
 
     def key(
         self, db_index: int, key: bytes, value: Value, expire_at: int, idle_s: int, freq: int
@@ -47,6 +51,9 @@ class Tally:
             self.streams += 1
             self.entries += value.length
             self.groups += len(value.groups or ())
+        elif isinstance(value, List):
+            self.lists += 1
+            self.items += value.length
 
     def aux(self, name: bytes, value: bytes) -> None:
         """An auxiliary field."""
@@ -58,7 +65,7 @@ class Tally:
 
     def function(self, payload: bytes) -> None:
         """A library of functions."""
-        self.functions += 1
+        self.libraries += 1
 
 
 class KeyspaceSink(Tally):
@@ -92,10 +99,25 @@ class KeyspaceSink(Tally):
             self.expired += 1
             return
         value.expire_at = max(0, expire_at)
+        if isinstance(value, List):
+            value.settle(self._keyspace.list_fill)
         db.add(key, value)
         self._keyspace.notice(value)
         if idle_s > 0:
             value.access_ms = now_ms - 1000 * idle_s
+
+    def function(self, payload: bytes) -> None:
+        try:
+            name, _ = read_metadata(payload)
+        except MetadataError as error:
+            raise _RefusedError(
+                f"a library of functions can not be loaded: {error} ({shown(payload)})"
+            ) from None
+        libraries = self._keyspace.libraries
+        if name in libraries.codes:
+            raise _RefusedError(f"the library {shown(name)} is in it twice")
+        super().function(payload)
+        libraries.put(name, payload)
 
 
 class _RefusedError(Exception):

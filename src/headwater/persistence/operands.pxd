@@ -1,6 +1,7 @@
 cimport cython
 
 from headwater.keyspace.database cimport Database, Keyspace
+from headwater.keyspace.strings cimport GrownString, String
 from headwater.raw cimport cut, equal, get_i64, get_u32, get_u64
 from headwater.streams.group cimport Consumer, Group
 from headwater.streams.ids cimport u64
@@ -40,6 +41,8 @@ cdef class Operands:
     cdef void _any_key(self) except *
     @cython.locals(value=Value)
     cdef Value _a_value(self)
+    @cython.locals(value=Value, string=String, bigger=GrownString)
+    cdef GrownString _grown_string(self)
     @cython.locals(stream=Stream)
     cdef Stream _a_stream(self)
     @cython.locals(stream=Stream, name=bytes, group=Group)

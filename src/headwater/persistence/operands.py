@@ -8,6 +8,7 @@ from __future__ import annotations
 from headwater.errors import HeadwaterError
 from headwater.journal.operations import NAMES
 from headwater.keyspace.database import Database, Keyspace
+from headwater.keyspace.strings import GrownString, String
 from headwater.raw import cut, equal, get_i64, get_u32, get_u64
 from headwater.streams.group import Consumer, Group
 from headwater.streams.stream import Stream
@@ -156,6 +157,21 @@ class Operands:
         value = self._value
         assert value is not None
         return value
+
+    def _grown_string(self) -> GrownString:
+        """The string of the key that was read, in the form that can be changed in place."""
+        value = self._value
+        if isinstance(value, GrownString):
+            return value
+        if not isinstance(value, String):
+            self._fail("there is no such key" if value is None else "the key is no string")
+        assert isinstance(value, String)
+        string = value
+        bigger = GrownString(string.content())
+        bigger.expire_at = string.expire_at
+        self._database.replace(self._key, bigger)
+        self._value = bigger
+        return bigger
 
     def _a_stream(self) -> Stream:
         """Read a key that holds a stream."""

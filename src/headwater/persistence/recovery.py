@@ -284,8 +284,6 @@ class Recovery:
         result.aux_fields = sink.aux_fields
         if sink.skipped_types:
             self._warn(f"{path}: left out {types_text(sink.skipped_types)}: not supported here")
-        if sink.functions:
-            self._warn(f"{path}: left out {sink.functions} libraries of functions")
 
     def _apply_segments(self, manifest: Manifest) -> Iterator[None]:
         result = self.result

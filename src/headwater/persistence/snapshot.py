@@ -69,6 +69,8 @@ class Snapshot:
         self._checksum = checksum
         self._encoder = Encoder(compress)
         self._encoder.begin_file(file_version(cut.has_idmp, cut.has_nacked), aux)
+        for code in cut.libraries:
+            self._encoder.function(code)
         self._table = -1
         self._in_key = False
         self._held = False

@@ -1,7 +1,9 @@
 cimport cython
 
 from headwater.keyspace.strings cimport String
+from headwater.lists.list cimport List
 from headwater.rdb.crc64 cimport crc64
+from headwater.rdb.list_encoder cimport ListEncoder
 from headwater.rdb.output cimport Output
 from headwater.rdb.stream_encoder cimport StreamEncoder, stream_type
 from headwater.streams.stream cimport Stream
@@ -10,12 +12,16 @@ from headwater.value cimport Value
 cdef int OPCODE_AUX
 cdef int OPCODE_EOF
 cdef int OPCODE_EXPIRETIME_MS
+cdef int OPCODE_FUNCTION2
 cdef int OPCODE_RESIZEDB
 cdef int OPCODE_SELECTDB
 cdef int TYPE_STREAM_LISTPACKS_4
 cdef int TYPE_STREAM_LISTPACKS_5
 cdef int TYPE_STRING
+cdef int TYPE_LIST_QUICKLIST_2
 cdef int VERSION_IDMP
+cdef int VERSION_LISTS
+cdef int VERSION_LIBRARIES
 cdef int VERSION_NACKED
 cdef int VERSION_STREAMS
 cdef int VERSION_STRINGS
@@ -30,6 +36,8 @@ cpdef int needed_version(Value value) except -1
 cdef int _version_of(int kind) noexcept
 @cython.locals(kind="int", encoder=Encoder, out=Output)
 cpdef bytes dump_payload(Value value, bint compress)
+@cython.locals(encoder=Encoder, out=Output)
+cpdef bytes dump_libraries(list codes, bint compress)
 
 
 @cython.final
@@ -37,8 +45,10 @@ cdef class Encoder:
     cdef readonly Output out
     cdef StreamEncoder _stream
     cdef bint _is_stream
-    cdef bytes _data
-    cdef Py_ssize_t _data_pos
+    cdef ListEncoder _list
+    cdef bint _is_list
+    cdef String _string
+    cdef Py_ssize_t _string_pos
     cdef unsigned long long _crc
     cdef Py_ssize_t _summed
     cdef int _version
@@ -46,12 +56,13 @@ cdef class Encoder:
     @cython.locals(out=Output)
     cpdef void begin_file(self, int version, list aux) except *
     @cython.locals(out=Output)
+    cpdef void function(self, bytes code) except *
     cpdef void select(self, long long database, Py_ssize_t keys, Py_ssize_t expires) except *
     @cython.locals(kind="int", out=Output)
     cpdef void begin(self, bytes key, Value value, long long expire_at) except *
-    @cython.locals(data=bytes)
+    @cython.locals(n=Py_ssize_t)
     cpdef void begin_value(self, Value value, int kind) except *
-    @cython.locals(left=Py_ssize_t, piece=Py_ssize_t)
+    @cython.locals(string=String, left=Py_ssize_t, piece=Py_ssize_t)
     cpdef bint step(self, Py_ssize_t max_bytes) except -1
     @cython.locals(out=Output)
     cpdef void end_file(self, bint checksum) except *

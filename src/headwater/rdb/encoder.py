@@ -14,8 +14,10 @@ Same state, same bytes: nothing here asks a clock or chance.
 from __future__ import annotations
 
 from headwater.keyspace.strings import String
+from headwater.lists.list import List
 from headwater.rdb.crc64 import crc64
 from headwater.rdb.idmp_times import IDMP_TIMES, pack_times
+from headwater.rdb.list_encoder import ListEncoder
 from headwater.rdb.output import COMPRESS_MAX_BYTES, Output
 from headwater.rdb.stream_encoder import StreamEncoder, stream_type
 from headwater.rdb.types import (
@@ -24,12 +26,16 @@ from headwater.rdb.types import (
     OPCODE_AUX,
     OPCODE_EOF,
     OPCODE_EXPIRETIME_MS,
+    OPCODE_FUNCTION2,
     OPCODE_RESIZEDB,
     OPCODE_SELECTDB,
+    TYPE_LIST_QUICKLIST_2,
     TYPE_STREAM_LISTPACKS_4,
     TYPE_STREAM_LISTPACKS_5,
     TYPE_STRING,
     VERSION_IDMP,
+    VERSION_LIBRARIES,
+    VERSION_LISTS,
     VERSION_NACKED,
     VERSION_STREAMS,
     VERSION_STRINGS,
@@ -38,7 +44,6 @@ from headwater.streams.stream import Stream
 from headwater.value import Value
 
 _ALL = 2**62
-_EMPTY = b""
 _PIECE_BYTES = 4096
 
 
@@ -69,6 +74,8 @@ def value_type(value: Value) -> int:
     """The oldest type of value that can carry this one."""
     if isinstance(value, Stream):
         return stream_type(value)
+    if isinstance(value, List):
+        return TYPE_LIST_QUICKLIST_2
     return TYPE_STRING
 
 
@@ -80,6 +87,8 @@ def needed_version(value: Value) -> int:
 def _version_of(kind: int) -> int:
     if kind == TYPE_STRING:
         return VERSION_STRINGS
+    if kind == TYPE_LIST_QUICKLIST_2:
+        return VERSION_LISTS
     return file_version(kind == TYPE_STREAM_LISTPACKS_4, kind == TYPE_STREAM_LISTPACKS_5)
 
 
@@ -100,6 +109,17 @@ def dump_payload(value: Value, compress: bool) -> bytes:
     return out.take()
 
 
+def dump_libraries(codes: list[bytes], compress: bool) -> bytes:
+    """What FUNCTION DUMP answers: all libraries, with the foot of a payload of DUMP."""
+    encoder = Encoder(compress)
+    for code in codes:
+        encoder.function(code)
+    out = encoder.out
+    out.u16(VERSION_LIBRARIES)
+    out.u64(crc64(out.buf, 0, out.pos, 0))
+    return out.take()
+
+
 class Encoder:
     """Writes one file: begin_file, then select, begin and step as often as needed, end_file.
 
@@ -109,10 +129,12 @@ class Encoder:
 
     __slots__ = (
         "_crc",
-        "_data",
-        "_data_pos",
+        "_is_list",
         "_is_stream",
+        "_list",
         "_stream",
+        "_string",
+        "_string_pos",
         "_summed",
         "_version",
         "out",
@@ -122,8 +144,10 @@ class Encoder:
         self.out = Output(compress)
         self._stream = StreamEncoder(self.out)
         self._is_stream = False
-        self._data = _EMPTY  # a big string, and how far it is written
-        self._data_pos = 0
+        self._list = ListEncoder(self.out)
+        self._is_list = False
+        self._string: String | None = None  # a big one, and how far it is written
+        self._string_pos = 0
         self._crc = 0  # of what was taken, and of the output up to here
         self._summed = 0
         self._version = NEWEST_VERSION
@@ -139,6 +163,11 @@ class Encoder:
             out.byte(OPCODE_AUX)
             out.string(name)
             out.string(value)
+
+    def function(self, code: bytes) -> None:
+        """A library of functions; they stand before the first key."""
+        self.out.byte(OPCODE_FUNCTION2)
+        self.out.string(code)
 
     def select(self, database: int, keys: int, expires: int) -> None:
         """The keys that follow are of this database, that has so many, and so many that expire."""
@@ -171,17 +200,20 @@ class Encoder:
 
     def begin_value(self, value: Value, kind: int) -> None:
         """Start with a value alone; `kind` is its value_type."""
-        self._is_stream = kind != TYPE_STRING
+        self._is_list = kind == TYPE_LIST_QUICKLIST_2
+        self._is_stream = kind != TYPE_STRING and not self._is_list
         if isinstance(value, Stream):
             self._stream.begin(value, kind)
+        elif isinstance(value, List):
+            self._list.begin(value)
         elif isinstance(value, String):
-            data = value.data
-            if len(data) <= COMPRESS_MAX_BYTES:
-                self.out.string(data)
+            n = value.length()
+            if n <= COMPRESS_MAX_BYTES:
+                self.out.string(value.content())
             else:
-                self.out.length(len(data))
-                self._data = data
-                self._data_pos = 0
+                self.out.length(n)
+                self._string = value
+                self._string_pos = 0
         else:
             raise TypeError(f"no RDB type for {type(value).__name__}")
 
@@ -192,13 +224,18 @@ class Encoder:
         """
         if self._is_stream:
             return self._stream.step(max_bytes)
-        left = len(self._data) - self._data_pos
+        if self._is_list:
+            return self._list.step(max_bytes)
+        string = self._string
+        if string is None:
+            return True
+        left = string.length() - self._string_pos
         if left == 0:
-            self._data = _EMPTY
+            self._string = None
             return True
         piece = min(left, max(max_bytes, _PIECE_BYTES))
-        self.out.raw(self._data[self._data_pos : self._data_pos + piece])
-        self._data_pos += piece
+        self.out.raw(string.part(self._string_pos, piece))
+        self._string_pos += piece
         return False
 
     def end_file(self, checksum: bool) -> None:

@@ -3,6 +3,7 @@ cimport cython
 from headwater.keyspace.strings cimport String
 from headwater.raw cimport get_u16, get_u64, monotonic_us
 from headwater.rdb.crc64 cimport crc64
+from headwater.rdb.list_decoder cimport ListDecoder
 from headwater.rdb.skipping cimport Skipper
 from headwater.rdb.source cimport RdbSource, payload_source
 from headwater.rdb.stream_decoder cimport StreamDecoder
@@ -33,6 +34,7 @@ cdef class Loader:
     cdef bytes _key
     cdef StreamDecoder _stream
     cdef list _idmp_times
+    cdef ListDecoder _list
     cdef Skipper _skipper
     cdef dict _skipped
     cdef dict _counts
@@ -42,10 +44,13 @@ cdef class Loader:
     cpdef bint step(self, long long budget_us) except -1
     @cython.locals(source=RdbSource)
     cdef object _begin(self)
-    cdef object _next(self, int kind)
+    cdef object _next(self, int kind, long long until_us)
     cdef bytes _in_value(self, object kind)
     @cython.locals(decoder=StreamDecoder)
     cdef object _go_on_with_stream(self, long long until_us)
+    cdef object _begin_list(self, int kind, long long until_us)
+    @cython.locals(decoder=ListDecoder)
+    cdef object _go_on_with_list(self, long long until_us)
     cdef object _begin_skipping(self, int kind)
     @cython.locals(skipper=Skipper)
     cdef object _go_on_skipping(self, long long until_us)
@@ -59,5 +64,10 @@ cdef class Loader:
     cdef object _read_end(self)
 
 
-@cython.locals(end=Py_ssize_t, buf=bytearray, source=RdbSource, kind=int, decoder=StreamDecoder)
+@cython.locals(end=Py_ssize_t, buf=bytearray, source=RdbSource, kind=int, codes=list)
+cpdef list load_libraries(bytes payload)
+@cython.locals(end=Py_ssize_t, buf=bytearray)
+cdef tuple _checked(bytes payload, Py_ssize_t least)
+@cython.locals(end=Py_ssize_t, buf=bytearray, source=RdbSource, kind=int, decoder=StreamDecoder,
+               reader=ListDecoder)
 cpdef Value load_payload(bytes payload)

@@ -13,6 +13,7 @@ from headwater.keyspace.strings import String
 from headwater.raw import get_u16, get_u64, monotonic_us
 from headwater.rdb.crc64 import crc64
 from headwater.rdb.idmp_times import IDMP_TIMES, unpack_times
+from headwater.rdb.list_decoder import LIST_TYPES, ListDecoder
 from headwater.rdb.skipping import (
     Skipper,
     read_template,
@@ -97,6 +98,7 @@ class Loader:
         "_idle_s",
         "_idmp_times",
         "_key",
+        "_list",
         "_sink",
         "_skipped",
         "_skipper",
@@ -128,6 +130,7 @@ class Loader:
         self._freq = -1
         self._key = _NO_KEY
         self._stream: StreamDecoder | None = None  # at work on the value of `_key`
+        self._list: ListDecoder | None = None  # likewise
         self._skipper: Skipper | None = None
         self._skipped: dict[str, list[bytes]] = {}  # by type, a few keys
         self._counts: dict[str, int] = {}
@@ -143,11 +146,14 @@ class Loader:
             if self._stream is not None:
                 self._go_on_with_stream(until_us)
                 count = 0
+            elif self._list is not None:
+                self._go_on_with_list(until_us)
+                count = 0
             elif self._skipper is not None:
                 self._go_on_skipping(until_us)
                 count = 0
             else:
-                self._next(self.source.u8())
+                self._next(self.source.u8(), until_us)
                 count -= 1
             if count <= 0:
                 if monotonic_us() >= until_us:
@@ -173,7 +179,7 @@ class Loader:
             )
         self._started = True
 
-    def _next(self, kind: int) -> None:
+    def _next(self, kind: int, until_us: int) -> None:
         """Read what begins with this byte: an opcode, or the type of a key's value."""
         if kind >= _FIRST_OPCODE:
             self._read_opcode(kind)
@@ -183,6 +189,8 @@ class Loader:
             self._hand_over(String(self._in_value(None)))
         elif kind in STREAM_TYPES:
             self._in_value(kind)
+        elif kind in LIST_TYPES:
+            self._begin_list(kind, until_us)
         else:
             self._begin_skipping(kind)
 
@@ -207,6 +215,28 @@ class Loader:
             raise self._with_key(error) from None
         self._stream = None
         self._hand_over(decoder.stream)
+
+    def _begin_list(self, kind: int, until_us: int) -> None:
+        try:
+            self._list = ListDecoder(self.source, kind)
+        except RdbError as error:
+            raise self._with_key(error) from None
+        self._go_on_with_list(until_us)
+
+    def _go_on_with_list(self, until_us: int) -> None:
+        """Go on with a list. An empty one is no key: files of Redis may have it by a fault."""
+        decoder = self._list
+        assert decoder is not None
+        try:
+            if not decoder.step(until_us):
+                return
+        except RdbError as error:
+            raise self._with_key(error) from None
+        self._list = None
+        if decoder.list.length:
+            self._hand_over(decoder.list)
+        else:
+            self._forget_key()
 
     def _begin_skipping(self, kind: int) -> None:
         source = self.source
@@ -329,20 +359,44 @@ def _counted(name: str, count: int, keys: list[bytes]) -> str:
     return f"{count} {name} ({', '.join(names)})"
 
 
-def load_payload(payload: bytes) -> Value:
-    """The value in a payload of DUMP, Redis's or Headwater's.
+def load_libraries(payload: bytes) -> list[bytes]:
+    """The code of the libraries in a payload of FUNCTION DUMP; errors as of load_payload."""
+    buf, end = _checked(payload, 0)
+    source = payload_source(buf, 0, end)
+    codes = []
+    while source.left():
+        kind = source.u8()
+        if kind == OPCODE_FUNCTION_PRE_GA:
+            source.fail("Pre-GA function format not supported")
+        if kind != OPCODE_FUNCTION2:
+            source.fail("given type is not a function")
+        try:
+            codes.append(source.text())
+        except RdbError as error:
+            raise RdbError("Failed loading library payload", error.offset) from None
+    return codes
 
-    Raises PayloadFooterError when its version is too new or its CRC wrong, RdbError when the
-    value is broken or of a type that Headwater does not have.
-    """
+
+def _checked(payload: bytes, least: int) -> tuple[bytearray, int]:
+    """A payload and where its foot begins; raises PayloadFooterError for one that is not right."""
     end = len(payload) - PAYLOAD_FOOTER_BYTES
-    if end < 1:
+    if end < least:
         raise PayloadFooterError("this is too short to be a payload", 0)
     buf = bytearray(payload)
     if get_u16(buf, end) > NEWEST_READ_VERSION:
         raise PayloadFooterError("the payload has a version that is not known", end)
     if get_u64(buf, end + 2) != crc64(buf, 0, end + 2, 0):
         raise PayloadFooterError("the payload's CRC is not that of its content", end + 2)
+    return buf, end
+
+
+def load_payload(payload: bytes) -> Value:
+    """The value in a payload of DUMP, Redis's or Headwater's.
+
+    Raises PayloadFooterError when its version is too new or its CRC wrong, RdbError when the
+    value is broken or of a type that Headwater does not have.
+    """
+    buf, end = _checked(payload, 1)
     source = payload_source(buf, 0, end)
     kind = source.u8()
     if kind == OPCODE_KEY_META:
@@ -356,6 +410,13 @@ def load_payload(payload: bytes) -> Value:
         while not decoder.step(_FOREVER_US):
             pass
         value = decoder.stream
+    elif kind in LIST_TYPES:
+        reader = ListDecoder(source, kind)
+        while not reader.step(_FOREVER_US):
+            pass
+        if reader.list.length == 0:
+            source.fail("an empty list")
+        value = reader.list
     else:
         source.fail(f"a value of type {kind} ({type_name(kind) or 'not known'})")
     if source.left() != 0:

@@ -49,5 +49,6 @@ cdef class Output:
     @cython.locals(ok=bint, value="long long", begin=Py_ssize_t, place=Py_ssize_t,
                    packed=Py_ssize_t)
     cpdef void span(self, bytearray buf, Py_ssize_t start, Py_ssize_t n) except *
+    cpdef void copied(self, bytearray buf, Py_ssize_t start, Py_ssize_t n) except *
     @cython.locals(buf="unsigned char *", pos=Py_ssize_t, size="int", i="int")
     cdef bint _integer(self, long long value) except -1

@@ -156,6 +156,12 @@ class Output:
         copy(self.buf, self.pos, buf, start, n)
         self.pos += n
 
+    def copied(self, buf: bytearray, start: int, n: int) -> None:
+        """A part of another buffer, as it is."""
+        self.reserve(n)
+        copy(self.buf, self.pos, buf, start, n)
+        self.pos += n
+
     def _integer(self, value: int) -> bool:
         """Write a number of at most 32 bits as a string; False if it has more."""
         self.reserve(5)

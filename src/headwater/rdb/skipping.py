@@ -1,6 +1,6 @@
 """What an RDB file holds and Headwater does not: read over exactly, named for a report.
 
-Lists, sets, sorted sets, hashes, arrays and values of modules are skipped without being looked
+Sets, sorted sets, hashes, arrays and values of modules are skipped without being looked
 into, byte for byte as the layouts below say. A layout that is not known ends the load: there is
 no way to tell where such a value ends.
 """
@@ -30,10 +30,6 @@ from headwater.rdb.types import (
     TYPE_HASH_TEMPLATE_LISTPACK_REFERENCE,
     TYPE_HASH_ZIPLIST,
     TYPE_HASH_ZIPMAP,
-    TYPE_LIST,
-    TYPE_LIST_QUICKLIST,
-    TYPE_LIST_QUICKLIST_2,
-    TYPE_LIST_ZIPLIST,
     TYPE_MODULE_2,
     TYPE_MODULE_PRE_GA,
     TYPE_SET,
@@ -49,10 +45,6 @@ from headwater.rdb.types import (
 # t a number as text: its length in one byte, from 253 on without any text (nan, inf, -inf).
 # Then the same of each element, whose number stands between the two; without elements no number.
 _LAYOUTS: dict[int, tuple[str, bytes, bytes]] = {
-    TYPE_LIST: ("list", b"", b"s"),
-    TYPE_LIST_ZIPLIST: ("list", b"s", b""),
-    TYPE_LIST_QUICKLIST: ("list", b"", b"s"),
-    TYPE_LIST_QUICKLIST_2: ("list", b"", b"ls"),
     TYPE_SET: ("set", b"", b"s"),
     TYPE_SET_INTSET: ("set", b"s", b""),
     TYPE_SET_LISTPACK: ("set", b"s", b""),

@@ -15,6 +15,10 @@ CHECKSUM_BYTES = 8
 
 VERSION_STRINGS = 6
 """The first that payloads of DUMP had (Redis 2.6); strings have been the same ever since."""
+VERSION_LIBRARIES = 10
+"""The first that carries FUNCTION2 (Redis 7.0)."""
+VERSION_LISTS = 10
+"""The first that carries LIST_QUICKLIST_2 (Redis 7.0)."""
 VERSION_STREAMS = 11
 """The first that carries STREAM_LISTPACKS_3 (Redis 7.2); 12 (7.4 to 8.4) differs in hashes."""
 VERSION_IDMP = 13
@@ -104,6 +108,11 @@ MODULE_OPCODE_UINT = 2
 MODULE_OPCODE_FLOAT = 3
 MODULE_OPCODE_DOUBLE = 4
 MODULE_OPCODE_STRING = 5
+
+# --- kinds of a list's nodes (TYPE_LIST_QUICKLIST_2) ---
+
+LIST_NODE_PLAIN = 1
+LIST_NODE_PACKED = 2
 
 # --- flags of an entry in a stream's listpack ---
 

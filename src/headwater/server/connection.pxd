@@ -1,5 +1,6 @@
 cimport cython
 
+from headwater.commands.channels cimport Subscriptions
 from headwater.commands.dispatch cimport execute
 from headwater.commands.session cimport Session
 from headwater.commands.state cimport ServerState
@@ -9,25 +10,11 @@ from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
 from headwater.server.gate cimport Gate
 from headwater.server.poller cimport SocketTransport
+from headwater.server.shared cimport Shared
 
 cdef int MORE, FAILED, POSTPONED
 cdef Py_ssize_t PENDING_MIN_BYTES, READ_BUFFER_BYTES, REPLY_BUFFER_BYTES, SEND_PIECE_BYTES
 cdef Py_ssize_t TRANSPORT_HIGH_BYTES
-
-
-cdef class Shared:
-    cdef public object loop
-    cdef readonly Gate gate
-    cdef readonly bytearray read_buffer
-    cdef readonly Reply reply
-    cdef readonly Request request
-    cdef public long long max_bulk_bytes    # proto-max-bulk-len
-    cdef public long long max_query_bytes   # client-query-buffer-limit
-    cdef readonly object turns
-    cdef object on_new
-    cdef object on_gone
-    cdef object on_stalled
-    cdef object on_pushed
 
 
 cdef class Connection(Session):
@@ -61,7 +48,7 @@ cdef class Connection(Session):
     cdef bint _may_run(self) noexcept
     cdef object _run(self, bytearray buf, Py_ssize_t end)
     @cython.locals(parser=RequestParser, reply=Reply, postponed=bint, status=int, result=int,
-                   stop=Py_ssize_t)
+                   stop=Py_ssize_t, listened=Subscriptions)
     cdef object _run_requests(self, bytearray buf, Py_ssize_t end)
     @cython.locals(left=Py_ssize_t, parser=RequestParser, own=bytearray, queued=Py_ssize_t)
     cdef object _keep(self, bytearray buf, Py_ssize_t begin, Py_ssize_t end)
@@ -72,19 +59,31 @@ cdef class Connection(Session):
     cdef object _limit_reading(self)
     cdef object _schedule_resume(self)
     cpdef object _resume_now(self)
+    @cython.locals(earlier=Reply)
+    cpdef object send(self, Reply reply)
+    @cython.locals(size=Py_ssize_t)
+    cpdef object push(self, bytes data)
+    cdef object _write_owed(self, Subscriptions listened, Reply reply)
+    @cython.locals(total=Py_ssize_t, subscriptions=Subscriptions)
+    cpdef Py_ssize_t output_bytes(self) except? -1
     cdef object _flush(self, Reply reply)
     @cython.locals(gate=Gate)
     cdef bint _must_hold(self) noexcept
+    @cython.locals(size=Py_ssize_t)
+    cdef bint _may_add(self, Reply reply) except -1
+    cdef bint _is_behind(self) noexcept
     @cython.locals(size=Py_ssize_t)
     cdef object _hold(self, Reply reply)
     cdef object _hold_part(self, part, Py_ssize_t size)
     @cython.locals(was_full=bint)
     cpdef object let_out(self, part, Py_ssize_t size)
+    cdef object _add_part(self, part, Py_ssize_t size)
     cpdef object unchoke(self)
+    cdef object _give(self, bytes data, Py_ssize_t size)
     cdef void _count_written(self, Py_ssize_t n) noexcept
     cpdef Py_ssize_t take_turn(self) except -1
     cdef object _drop(self, part)
-    @cython.locals(moved=Py_ssize_t)
+    @cython.locals(moved=Py_ssize_t, size=Py_ssize_t)
     cdef Py_ssize_t _pump(self) except -1
     cdef object _join_turns(self)
     cdef object _close_when_sent(self)

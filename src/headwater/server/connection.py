@@ -16,6 +16,7 @@ from collections import deque
 from typing import Any
 
 from headwater.commands.blocking import end_wait
+from headwater.commands.channels import Subscriptions
 from headwater.commands.dispatch import POSTPONED, execute
 from headwater.commands.session import Session
 from headwater.commands.state import ServerState
@@ -30,48 +31,13 @@ from headwater.limits import (
 from headwater.raw import alloc, copy, copy_bytes, monotonic_us
 from headwater.resp.parser import FAILED, MORE, RequestParser
 from headwater.resp.reply import Reply
-from headwater.resp.request import Request
-from headwater.server.gate import Gate
 from headwater.server.poller import SocketTransport
-from headwater.server.turns import Turns
+from headwater.server.shared import Shared
+
+__all__ = ["Connection", "Shared"]
 
 _EMPTY = bytearray()
 _log = logging.getLogger("headwater")
-
-
-class Shared:
-    """What the connections of one server share: buffers, limits, and the loop's hooks."""
-
-    __slots__ = (
-        "gate",
-        "loop",
-        "max_bulk_bytes",
-        "max_query_bytes",
-        "on_gone",
-        "on_new",
-        "on_pushed",
-        "on_stalled",
-        "read_buffer",
-        "reply",
-        "request",
-        "turns",
-    )
-
-    def __init__(
-        self, loop: Any, gate: Gate, on_new: Any, on_gone: Any, on_stalled: Any, on_pushed: Any
-    ) -> None:
-        self.loop = loop
-        self.gate = gate
-        self.turns = Turns(loop, SEND_PIECE_BYTES)
-        self.read_buffer = alloc(READ_BUFFER_BYTES)
-        self.reply = Reply()
-        self.request = Request()
-        self.max_bulk_bytes = 512 * 1024 * 1024
-        self.max_query_bytes = 1024 * 1024 * 1024
-        self.on_new = on_new
-        self.on_gone = on_gone
-        self.on_stalled = on_stalled
-        self.on_pushed = on_pushed
 
 
 class Connection(Session):
@@ -113,8 +79,7 @@ class Connection(Session):
         super().__init__(state)
         self._shared = shared
         self._gate = shared.gate
-        self._held = 0
-        self._held_bytes = 0
+        self._held = self._held_bytes = 0
         self._choked = False
         self._run_from = 0
         self._parser = RequestParser(shared.request, shared.max_bulk_bytes)
@@ -211,12 +176,9 @@ class Connection(Session):
             for part in self._outbox:
                 self._drop(part)
             self._outbox = None
-        self._outbox_bytes = 0
-        self._held = 0
-        self._held_bytes = 0
+        self._outbox_bytes = self._held = self._held_bytes = 0
         self._pending = _EMPTY
-        self._pending_bytes = 0
-        self._filled = 0
+        self._pending_bytes = self._filled = 0
         # The transport stays: one of its methods may be what led here, and a C call holds no
         # reference to the object it is made on.
         self._shared.on_gone(self)
@@ -255,11 +217,14 @@ class Connection(Session):
         reply = self._shared.reply
         reply.resp3 = self.resp3
         postponed = False
+        if self.subscriptions is not None:
+            self._write_owed(self.subscriptions, reply)
         # Behind a wait very much may have come: others get their turn in between.
         stop = parser.pos + READ_BUFFER_BYTES
         self._run_from = self._gate.recorder.end
         self._running = True
         while True:
+            parser.authenticated = self.authenticated
             status = parser.parse(buf, end)
             if status == MORE:
                 break
@@ -268,11 +233,15 @@ class Connection(Session):
                 self.state.count_error(parser.error)
                 self.close_after_reply = True
                 break
+            listened: Subscriptions | None = self.subscriptions
             result = execute(self, parser.request, reply)
-            parser.authenticated = self.authenticated
             if result == POSTPONED:
                 postponed = True
                 break
+            if listened is not None:
+                self._write_owed(listened, reply)
+            if self.subscriptions is not None and self.subscriptions is not listened:
+                self._write_owed(self.subscriptions, reply)
             if reply.pos >= REPLY_BUFFER_BYTES or reply.parts:
                 self._flush(reply)
             if self._gate.recorder.recording and self._gate.is_choked():
@@ -306,8 +275,7 @@ class Connection(Session):
         if left == 0:
             if self._pending_bytes:
                 self._pending = _EMPTY
-                self._pending_bytes = 0
-                self._filled = 0
+                self._pending_bytes = self._filled = 0
                 parser.release()
             parser.begin = parser.pos = 0
             return
@@ -349,13 +317,9 @@ class Connection(Session):
         self._filled = left
 
     def _refuse_more(self) -> None:
-        _log.warning(
-            "client %d at %s closed: what it sent and was not executed exceeds"
-            " client-query-buffer-limit (%d bytes)",
-            self.id,
-            self.address,
-            self._shared.max_query_bytes,
-        )
+        text = "client %d at %s closed: what it sent and was not executed exceeds"
+        text += " client-query-buffer-limit (%d bytes)"
+        _log.warning(text, self.id, self.address, self._shared.max_query_bytes)
         self.close()
 
     def _limit_reading(self) -> None:
@@ -395,12 +359,38 @@ class Connection(Session):
 
     def send(self, reply: Reply) -> None:
         self.last_ms = self.state.clock.now_ms
+        if self.subscriptions is not None and not self._running:
+            earlier = Reply()
+            self._write_owed(self.subscriptions, earlier)
+            self._flush(earlier)
         if self._running and reply is not self._shared.reply:
             # Behind what this connection's own commands have written so far.
             self._flush(self._shared.reply)
         self._flush(reply)
         if self._stalled or self._held or self._outbox is not None:
             self._shared.on_pushed(self)
+
+    def push(self, data: bytes) -> None:
+        if self.closed or self.close_after_reply:
+            return
+        size = len(data)
+        self.last_ms = self.state.clock.now_ms
+        # While the journal cannot be written, all is shown: as with reads.
+        if self._held or not (self._gate.is_open() or self._gate.failing):
+            self._hold_part(data, size)
+        else:
+            self._add_part(data, size)
+        if self._stalled or self._held or self._outbox is not None or self._is_behind():
+            self._shared.on_pushed(self)
+
+    def _is_behind(self) -> bool:
+        """Whether the socket has not taken all it was given."""
+        return self._socket is not None and self._socket.get_write_buffer_size() > 0
+
+    def _write_owed(self, listened: Subscriptions, reply: Reply) -> None:
+        """Messages that were published up to now come before the replies of what runs next."""
+        if not self._gate.meanwhile:
+            listened.write_owed(reply)
 
     def close(self) -> None:
         if not self.closed and self.transport is not None:
@@ -422,6 +412,9 @@ class Connection(Session):
 
     def output_bytes(self) -> int:
         total = self._outbox_bytes + self._held_bytes
+        if self.subscriptions is not None:
+            subscriptions: Subscriptions = self.subscriptions
+            total += subscriptions.owed_bytes
         if self.transport is not None and not self.closed:
             total += self.transport.get_write_buffer_size()
         return total
@@ -449,6 +442,9 @@ class Connection(Session):
         if self.closed:
             reply.clear()
             return
+        if self._shared.limits_output and not self._may_add(reply):
+            reply.clear()
+            return
         if (self._held or not self._gate.is_open()) and self._must_hold():
             self._hold(reply)
             return
@@ -470,6 +466,15 @@ class Connection(Session):
             self._outbox_bytes += len(part) if isinstance(part, bytes) else part.left()
         self._outbox.extend(parts)
         self._pump()
+
+    def _may_add(self, reply: Reply) -> bool:
+        """Whether the reply keeps to the output limit; if not, the client is closed."""
+        size = reply.pos
+        for part in reply.parts:
+            size += len(part) if isinstance(part, bytes) else part.left()
+        if size:
+            self._shared.on_output(self, size)
+        return not self.closed
 
     def _must_hold(self) -> bool:
         """Whether what is flushed now waits for the journal.
@@ -502,27 +507,35 @@ class Connection(Session):
         was_full = self._held_bytes > TRANSPORT_HIGH_BYTES
         self._held -= 1
         self._held_bytes -= size
-        if self._outbox is None and isinstance(part, bytes):
-            self._count_written(size)
-            if self._socket is not None:
-                self._socket.write(part)
-            else:
-                self._write(part)
-        else:
-            if self._outbox is None:
-                self._outbox = deque()
-            self._outbox.append(part)
-            self._outbox_bytes += size
-            self._pump()
+        self._add_part(part, size)
         if self.close_after_reply:
             self._close_when_sent()
         elif was_full and self._held_bytes <= TRANSPORT_HIGH_BYTES:
             self._schedule_resume()
 
+    def _add_part(self, part: Any, size: int) -> None:
+        """Send a part, or put it behind what waits in the outbox."""
+        if self._outbox is None and isinstance(part, bytes):
+            self._give(part, size)
+            return
+        if self._outbox is None:
+            self._outbox = deque()
+        self._outbox.append(part)
+        self._outbox_bytes += size
+        self._pump()
+
     def unchoke(self) -> None:
         """The disk has caught up: go on."""
         self._choked = False
         self._schedule_resume()
+
+    def _give(self, data: bytes, size: int) -> None:
+        """Hand all of some output to the transport."""
+        self._count_written(size)
+        if self._socket is not None:
+            self._socket.write(data)
+        else:
+            self._write(data)
 
     def _count_written(self, n: int) -> None:
         self.written_bytes += n
@@ -563,10 +576,10 @@ class Connection(Session):
                     outbox.popleft()
                     continue
             if data:
-                moved += len(data)
-                self._count_written(len(data))
-                self._outbox_bytes -= len(data)
-                self._write(data)
+                size = len(data)
+                moved += size
+                self._outbox_bytes -= size
+                self._give(data, size)
         if not outbox:
             self._outbox = None
             self._outbox_bytes = 0

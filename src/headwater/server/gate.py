@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from headwater.commands.channels import Channels
 from headwater.commands.session import Session
 from headwater.journal.recorder import Recorder
 from headwater.limits import JOURNAL_BACKLOG_BYTES, JOURNAL_BATCH_BYTES
@@ -23,9 +24,11 @@ class Gate:
     """What the connections of one server and its journal have to do with each other.
 
     `commit()` has the journal take what was recorded; None while there is no journal.
+    `channels`: whose messages leave at the end of a round, behind the journal's write.
     `failing`: the journal cannot be written. Commands that change something are refused then;
     others are answered although what they show may not be on disk yet.
-    `in_round`: somebody calls `end_round` before the loop sleeps.
+    `in_round`: somebody calls `end_round` before the loop sleeps. `meanwhile`: others are served
+    in the middle of a request, whose messages must not leave yet.
     """
 
     __slots__ = (
@@ -34,9 +37,11 @@ class Gate:
         "_held",
         "_loop",
         "_scheduled",
+        "channels",
         "commit",
         "failing",
         "in_round",
+        "meanwhile",
         "recorder",
     )
 
@@ -44,8 +49,10 @@ class Gate:
         self._loop = loop
         self.recorder = recorder
         self.commit: Any = None
+        self.channels: Channels | None = None
         self.failing = False
         self.in_round = False
+        self.meanwhile = False
         self._scheduled = False
         self._backlog = 0  # bytes that waited for the disk when it was last told to write
         self._held: deque[tuple[int, Session, Any, int]] = deque()
@@ -90,12 +97,20 @@ class Gate:
         self._choked.append(connection)
 
     def end_round(self) -> None:
-        """Write the journal, and let go the replies that need wait no longer."""
+        """Write the journal, let go the replies that need wait no longer, send messages."""
         recorder = self.recorder
         if recorder.end != recorder.released:
             self._commit()
         if self._held:
             self.let_go()
+        channels = self.channels
+        if channels is not None and channels.owing and channels.deliver():
+            self.schedule()
+
+    def schedule_messages(self) -> None:
+        """Somebody is owed a message: have `end_round` called soon."""
+        if not self.in_round:
+            self.schedule()
 
     def let_go(self) -> None:
         """Let out what need not wait longer; called when the journal has come further."""

@@ -46,9 +46,9 @@ def run(config: Config) -> int:
             maxclients,
         )
         config.assign("maxclients", [str(possible)])
-    server = Server(Engine(config))
-    spare_the_data()
     try:
+        server = Server(Engine(config))
+        spare_the_data()
         _run_loop(server)
     except OSError as error:
         about = f"{error.filename}: " if error.filename else ""
@@ -116,13 +116,17 @@ def _stop_on_signals(server: Server) -> None:
 
 def _welcome(server: Server) -> list[str]:
     lines = []
+    addresses = " ".join(word.lstrip("-") for word in server.config.get_words("bind"))
     if server.port:
-        addresses = " ".join(word.lstrip("-") for word in server.config.get_words("bind"))
         lines.append(f"ready on port {server.port} of {addresses}")
+    if server.tls_port:
+        lines.append(f"ready on port {server.tls_port} of {addresses}, with TLS")
     if server.unix_path:
         lines.append(f"ready on {server.unix_path}")
     if server.port:
         lines.append(f"try: redis-cli -p {server.port} XADD orders '*' orderId ord-7829")
         lines.append(f"or in Python: redis.Redis(port={server.port}).xadd('orders', {{'a': 'b'}})")
+    elif server.tls_port:
+        lines.append(f"try: redis-cli --tls --cacert CA_FILE -p {server.tls_port} PING")
     lines.append("stop with Ctrl-C or SHUTDOWN")
     return lines

@@ -14,13 +14,14 @@ from headwater.server.gate cimport Gate
 
 cdef int _IN, _OUT, _ERR, _HUP
 cdef Py_ssize_t READ_BUFFER_BYTES, SEND_PIECE_BYTES, TRANSPORT_HIGH_BYTES, TRANSPORT_LOW_BYTES
-cdef Py_ssize_t _MAX_EVENTS, _SHARING
+cdef Py_ssize_t _MAX_EVENTS, _SHARING, _SMALL_BYTES
 
 
 @cython.final
 cdef class Poller:
     cdef readonly object loop
     cdef readonly bytearray read_buffer
+    cdef readonly unsigned long long rounds
     cdef Gate _gate
     cdef object _make
     cdef object _epoll
@@ -29,17 +30,20 @@ cdef class Poller:
     cdef list _transports               # by descriptor, None where there is none
     cdef dict _listeners                # descriptor -> socket
 
-    cpdef object _accept(self, listener)
-    cpdef object _accept_again(self, listener)
+    @cython.locals(transport=SocketTransport)
+    cpdef object _accept(self, listener, wrap)
+    cpdef object _accept_again(self, listener, wrap)
+    cpdef object make(self)
     cpdef object turn_soon(self)
     @cython.locals(transports=list, transport=SocketTransport, gate=Gate, events=bytearray, i=Py_ssize_t,
                    n=Py_ssize_t, handled=Py_ssize_t)
     cpdef object _on_ready(self)
+    @cython.locals(transports=list, transport=SocketTransport, events=bytearray, i=Py_ssize_t, n=Py_ssize_t)
+    cpdef object serve_meanwhile(self, running)
     cpdef object watch(self, SocketTransport transport, int events)
     cpdef object forget(self, SocketTransport transport)
 
 
-@cython.final
 cdef class SocketTransport:
     cdef Poller _poller
     cdef object _sock
@@ -53,6 +57,7 @@ cdef class SocketTransport:
     cdef bint _closing                  # nothing more is written
     cdef bint _closed                   # the socket is closed
 
+    cpdef object begin(self)
     cpdef object on_event(self, int event)
     @cython.locals(n=Py_ssize_t, client=Session)
     cdef object _receive(self)
@@ -62,8 +67,13 @@ cdef class SocketTransport:
     cpdef object write_span(self, bytearray buf, Py_ssize_t n)
     cdef object _failed(self, int number)
     cdef object _keep(self, bytes data, Py_ssize_t sent)
+    cdef object _open_queue(self)
+    cdef object _has_queued(self, Py_ssize_t n)
+    @cython.locals(size=Py_ssize_t, part=bytes, parts=list)
+    cdef bytes _join(self, queue)
     @cython.locals(sent=Py_ssize_t, left=Py_ssize_t, data=bytes)
     cdef object _send_queue(self)
+    cdef object _sent_some(self, bint everything)
     cdef object _watch(self)
     cpdef object pause_reading(self)
     cpdef object resume_reading(self)

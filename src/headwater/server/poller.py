@@ -3,8 +3,8 @@
 asyncio calls back once for every socket that is ready, and on the way to a protocol and back
 spends as long as the kernel does on a small request. Here the loop calls once for all that are
 ready, reads go straight into the server's buffer, and a reply goes out at once. A
-SocketTransport has the part of asyncio's transport interface that a Connection uses; where
-there is no epoll, and for TLS, the connection sits on asyncio's own.
+SocketTransport has the part of asyncio's transport interface that a Connection uses, and tls.py
+has one for TLS; where there is no epoll, the connection sits on asyncio's own.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ _MAX_EVENTS = 1024
 _SHARING = 64
 """Clients that had their turn in a round, before those whose replies wait are thought of."""
 _ACCEPTS_AT_ONCE = 256
+_SMALL_BYTES = 4096  # what is smaller is sent together with what is behind it
 _ACCEPT_PAUSE_S = 0.5
 _log = logging.getLogger("headwater")
 
@@ -53,7 +54,7 @@ class Poller:
     """The sockets of one server.
 
     `read_buffer` is what every read fills; `make()` gives a new socket its connection; `gate` is
-    told when all that were ready had their turn.
+    told when all that were ready had their turn; `rounds` counts these turns.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class Poller:
         "_transports",
         "loop",
         "read_buffer",
+        "rounds",
     )
 
     def __init__(self, loop: Any, gate: Gate, read_buffer: bytearray, make: Any) -> None:
@@ -73,11 +75,12 @@ class Poller:
         self._gate = gate
         self.read_buffer = read_buffer
         self._make = make
+        self.rounds = 0
         self._epoll = select.epoll()
         self._descriptor: int = self._epoll.fileno()
         self._events = alloc(8 * _MAX_EVENTS)
         self._transports: list[SocketTransport | None] = []
-        self._listeners: dict[int, socket.socket] = {}
+        self._listeners: dict[int, tuple[socket.socket, Any]] = {}
         loop.add_reader(self._epoll.fileno(), self._on_ready)
 
     def close(self) -> None:
@@ -88,10 +91,14 @@ class Poller:
 
     # --- listeners ---
 
-    def listen(self, listener: socket.socket) -> None:
-        """Accept from a listening, non-blocking socket."""
-        self._listeners[listener.fileno()] = listener
-        self.loop.add_reader(listener.fileno(), self._accept, listener)
+    def listen(self, listener: socket.socket, wrap: Any = None) -> None:
+        """Accept from a listening, non-blocking socket.
+
+        `wrap(poller, sock)` makes the transport of an accepted socket, or closes it and returns
+        None; by default it is a SocketTransport.
+        """
+        self._listeners[listener.fileno()] = (listener, wrap)
+        self.loop.add_reader(listener.fileno(), self._accept, listener, wrap)
 
     def unlisten(self, listener: socket.socket) -> None:
         """Accept no more, and close the listening socket."""
@@ -99,7 +106,7 @@ class Poller:
             self.loop.remove_reader(listener.fileno())
             listener.close()
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: socket.socket, wrap: Any) -> None:
         for _ in range(_ACCEPTS_AT_ONCE):
             try:
                 sock, _ = listener.accept()
@@ -109,24 +116,33 @@ class Poller:
                 # Most likely there are no descriptors left; trying on would be a busy loop.
                 _log.warning("cannot accept a client: %s", error.strerror)
                 self.loop.remove_reader(listener.fileno())
-                self.loop.call_later(_ACCEPT_PAUSE_S, self._accept_again, listener)
+                self.loop.call_later(_ACCEPT_PAUSE_S, self._accept_again, listener, wrap)
                 return
             sock.setblocking(False)
             if sock.family != socket.AF_UNIX:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            transport = SocketTransport(self, sock)
+            transport = SocketTransport(self, sock) if wrap is None else wrap(self, sock)
+            if transport is None:
+                continue
             missing = transport.descriptor + 1 - len(self._transports)
             if missing > 0:
                 self._transports.extend([None] * (missing + len(self._transports) // 2))
             self._transports[transport.descriptor] = transport
             self._epoll.register(transport.descriptor, _IN)
-            transport.protocol = self._make()
-            transport.protocol.connection_made(transport)
+            try:
+                transport.begin()
+            except Exception:
+                _log.exception("a client closed: it could not be given a connection")
+                transport.abort()
 
-    def _accept_again(self, listener: socket.socket) -> None:
+    def _accept_again(self, listener: socket.socket, wrap: Any) -> None:
         if listener.fileno() in self._listeners:
-            self.loop.add_reader(listener.fileno(), self._accept, listener)
+            self.loop.add_reader(listener.fileno(), self._accept, listener, wrap)
+
+    def make(self) -> Any:
+        """A connection for a transport that is ready for one."""
+        return self._make()
 
     # --- clients ---
 
@@ -141,6 +157,7 @@ class Poller:
         events = self._events
         transports = self._transports
         gate.in_round = True
+        self.rounds += 1
         try:
             handled = 0
             while True:
@@ -158,6 +175,19 @@ class Poller:
         finally:
             gate.in_round = False
             gate.end_round()
+
+    def serve_meanwhile(self, running: Any) -> None:
+        """A turn for all who are ready but one, in the middle of a request of `running`."""
+        for listener, wrap in list(self._listeners.values()):
+            self._accept(listener, wrap)
+        self.rounds += 1
+        events = alloc(8 * _MAX_EVENTS)  # the other is being gone through
+        transports = self._transports
+        n = poll_events(self._epoll, self._descriptor, events, _MAX_EVENTS)
+        for i in range(n):
+            transport = transports[get_u32(events, 8 * i)]
+            if transport is not None and transport.protocol is not running:
+                transport.on_event(get_u32(events, 8 * i + 4))
 
     def watch(self, transport: SocketTransport, events: int) -> None:
         """Change what is waited for; hang-ups are always told."""
@@ -206,15 +236,25 @@ class SocketTransport:
         self._closing = False
         self._closed = False
 
+    def begin(self) -> None:
+        """The socket has been accepted: give it its connection."""
+        self.protocol = self._poller.make()
+        self.protocol.connection_made(self)
+
     def on_event(self, event: int) -> None:
         """Read, write, or find the socket gone."""
-        if event & _OUT:
-            self._send_queue()
-        if event & (_IN | _ERR | _HUP) and not self._closed:
-            if self._reading:
-                self._receive()
-            elif event & (_ERR | _HUP):
-                self._lose(None)
+        try:
+            if event & _OUT:
+                self._send_queue()
+            if event & (_IN | _ERR | _HUP) and not self._closed:
+                if self._reading:
+                    self._receive()
+                elif event & (_ERR | _HUP):
+                    self._lose(None)
+        except Exception:
+            # What was read is lost, so it cannot go on; the others of the round can.
+            _log.exception("a client closed: its input or output failed")
+            self.abort()
 
     def _receive(self) -> None:
         n = receive(self.descriptor, self._poller.read_buffer, READ_BUFFER_BYTES)
@@ -268,15 +308,38 @@ class SocketTransport:
     def _keep(self, data: bytes, sent: int) -> None:
         if self._closed:
             return
-        if self._queue is None:
-            self._queue = deque()
+        queue = self._open_queue()
+        if not queue:
             self._sent = sent
+        queue.append(data)
+        self._has_queued(len(data) - sent)
+
+    def _open_queue(self) -> deque[bytes]:
+        """Wait until the socket takes more; returns what waits."""
+        queue = self._queue
+        if queue is None:
+            queue = self._queue = deque()
             self._watch()
-        self._queue.append(data)
-        self._queued_bytes += len(data) - sent
+        return queue
+
+    def _has_queued(self, n: int) -> None:
+        """So many bytes more wait for the socket."""
+        self._queued_bytes += n
         if self._queued_bytes > TRANSPORT_HIGH_BYTES and not self._stalled:
             self._stalled = True
             self.protocol.pause_writing()
+
+    def _join(self, queue: deque[bytes]) -> bytes:
+        """Make one piece of the small ones at the head: messages wait as they came, thousands."""
+        parts = []
+        size = 0
+        while queue and size < SEND_PIECE_BYTES and len(queue[0]) < _SMALL_BYTES:
+            part = queue.popleft()
+            size += len(part)
+            parts.append(part)
+        joined = b"".join(parts)
+        queue.appendleft(joined)
+        return joined
 
     def _send_queue(self) -> None:
         # A piece at most: a socket may be emptied as fast as it is filled, and others wait.
@@ -284,6 +347,8 @@ class SocketTransport:
         left = SEND_PIECE_BYTES
         while queue and left > 0:
             data = queue[0]
+            if self._sent == 0 and len(data) < _SMALL_BYTES and len(queue) > 1:
+                data = self._join(queue)
             sent = transmit_bytes(self.descriptor, data, self._sent, left)
             if sent < 0:
                 self._failed(-sent)
@@ -295,9 +360,13 @@ class SocketTransport:
                 break
             queue.popleft()
             self._sent = 0
+        self._sent_some(not queue)
+
+    def _sent_some(self, everything: bool) -> None:
+        """Part of the queue was sent, or all of it."""
         if self._closed:
             return
-        if not queue and self._queue is not None:
+        if everything and self._queue is not None:
             self._queue = None
             if self._closing:
                 self._lose(None)
@@ -367,5 +436,6 @@ class SocketTransport:
         self._sock.close()
         # At once: a reader that is gone must not be served an entry in the meantime.
         protocol = self.protocol
-        self.protocol = None
-        protocol.connection_lost(error)
+        if protocol is not None:
+            self.protocol = None
+            protocol.connection_lost(error)

@@ -6,27 +6,30 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-import os
 import socket
-import stat
 from collections.abc import Callable
 from typing import Any
 
 from headwater import errors
 from headwater.commands.clients import end_pause_if_over
 from headwater.commands.server_info import Sampler
+from headwater.commands.session import Session
 from headwater.commands.transactions import abandon
+from headwater.config.kinds import NO_LIMIT
 from headwater.engine import Engine
 from headwater.errors import HeadwaterError
 from headwater.keyspace.waiters import NEVER
 from headwater.server.background import Background
-from headwater.server.connection import Connection, Shared
+from headwater.server.connection import Connection
 from headwater.server.garbage import settle
 from headwater.server.gate import Gate
+from headwater.server.listeners import Listeners
 from headwater.server.logs import NOTICE, VERBOSE, set_level
+from headwater.server.meanwhile import serve_meanwhile
 from headwater.server.poller import AVAILABLE, Poller
+from headwater.server.shared import Shared
+from headwater.server.tls import Secure
 
-Listener = asyncio.AbstractServer | socket.socket
 _log = logging.getLogger("headwater")
 _TICK_S = 0.1
 _LOAD_SLICE_US = 20_000
@@ -35,7 +38,7 @@ _KEEPALIVE_PROBES = 3
 
 
 class Server:
-    """Serves one engine on TCP and unix sockets until `request_shutdown`."""
+    """Serves one engine on TCP, TLS and unix sockets until `request_shutdown`."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -44,17 +47,14 @@ class Server:
         self.state.server = self
         self.on_ready: Callable[[], list[str]] = list
         self.sampler = Sampler(self.state)
-        self.port = 0
-        self.unix_path = ""
-        self._bound: tuple[str, ...] = ()
         self.maxclients = self.config.get_int("maxclients")
         self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
         self._shared: Shared = None  # type: ignore[assignment]
         self._poller: Poller | None = None
-        self._tcp_listeners: list[Listener] = []
-        self._unix_listener: Listener | None = None
-        self._adopting: asyncio.Task[None] | None = None
+        self._secure: Secure = None  # type: ignore[assignment]
+        self._listeners: Listeners = None  # type: ignore[assignment]
         self._stalled: set[Connection] = set()
+        self._over: set[Connection] = set()  # above the soft limit of their output
         self._timer: asyncio.TimerHandle | None = None
         self._tick_timer: asyncio.TimerHandle | None = None
         self._stopping: asyncio.Event = None  # type: ignore[assignment]
@@ -67,18 +67,35 @@ class Server:
         self._keepalive_s = 0
         self._protected = True
 
+    @property
+    def port(self) -> int:
+        """The TCP port; 0 for none."""
+        return 0 if self._listeners is None else self._listeners.port
+
+    @property
+    def tls_port(self) -> int:
+        """The port for TLS; 0 for none."""
+        return 0 if self._listeners is None else self._listeners.tls_port
+
+    @property
+    def unix_path(self) -> str:
+        """Path of the unix socket; "" for none."""
+        return "" if self._listeners is None else self._listeners.unix_path
+
     # --- start and stop ---
 
     async def start(self) -> None:
         """Open the listeners and begin to load what is in the data directory.
 
-        Raises OSError with a text that says which listener failed, HeadwaterError if the data
-        directory cannot be used.
+        Raises OSError with a text that says which listener or certificate is at fault,
+        HeadwaterError if the data directory cannot be used.
         """
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._loop.set_exception_handler(_log_exception)
         self._gate = Gate(self._loop, self.state.recorder)
+        self._gate.channels = self.engine.channels
+        self.engine.channels.on_owed = self._gate.schedule_messages
         self._saving = Background(self._loop, self.engine.persistence.work)
         self._packing = Background(self._loop, self.engine.packer.work)
         self._cleaning = Background(self._loop, self._clean)
@@ -94,75 +111,19 @@ class Server:
         self.config.on_change("maxclients", self._apply_maxclients)
         self.state.waiters.on_earlier = self._set_timer
         self.engine.packer.on_work = self._packing.soon
-        self.config.on_change(("port", "bind"), self._apply_address)
-        path = self.config.get_path("unixsocket")
-        if self.config.get_int("port") == 0 and not path:
-            raise OSError("nothing to listen on: 'port' is 0 and there is no 'unixsocket'")
         persistence = self.engine.persistence
         persistence.open(self._loop.call_soon_threadsafe)
+        self._secure = Secure(self._loop, self._may_begin)
+        self._listeners = Listeners(
+            self.config, self._loop, self._poller, self._secure, self._new_connection
+        )
         try:
-            await self._listen_tcp()
-            if path:
-                await self._listen_unix(path)
+            await self._listeners.open()
         except OSError:
             persistence.close()
             raise
         self._load()
         self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
-
-    async def _listen_tcp(self) -> None:
-        port = self.config.get_int("port")
-        words = self.config.get_words("bind")
-        await self._adopt(open_sockets(words, port, self._backlog()), words, port)
-
-    def _backlog(self) -> int:
-        return self.config.get_int("tcp-backlog")
-
-    async def _adopt(self, sockets: list[socket.socket], words: tuple[str, ...], port: int) -> None:
-        """Serve on the sockets that were opened for `bind` and `port`."""
-        for sock in sockets:
-            self._tcp_listeners.append(await self._serve_on(sock))
-        self.port = port
-        self._bound = words
-
-    def _apply_address(self) -> str | None:
-        """Follow CONFIG SET of `port` and `bind`; clients that are connected stay."""
-        port, words = self.config.get_int("port"), self.config.get_words("bind")
-        # An address that stays must be free before it can be opened again.
-        for listener in self._tcp_listeners:
-            self._stop_listening(listener)
-        self._tcp_listeners.clear()
-        refused = None
-        try:
-            sockets = open_sockets(words, port, self._backlog())
-        except OSError as error:
-            _log.warning("%s", error.strerror or error)
-            refused = "Unable to listen on this port. Check server logs."
-            port, words = self.port, self._bound
-            sockets = open_sockets(words, port, self._backlog())
-        self._adopting = self._loop.create_task(self._adopt(sockets, words, port))
-        return refused
-
-    async def _listen_unix(self, path: str) -> None:
-        permissions = self.config.get_int("unixsocketperm")
-        self._unix_listener = await self._serve_on(
-            open_unix_socket(path, permissions, self._backlog())
-        )
-        self.unix_path = path
-
-    async def _serve_on(self, sock: socket.socket) -> Listener:
-        """Accept clients from a listening socket."""
-        if self._poller is None:
-            return await self._loop.create_server(self._new_connection, sock=sock)
-        self._poller.listen(sock)
-        return sock
-
-    def _stop_listening(self, listener: Listener) -> None:
-        if isinstance(listener, socket.socket):
-            assert self._poller is not None
-            self._poller.unlisten(listener)
-        else:
-            listener.close()
 
     def _load(self) -> None:
         """Load a little more, and let clients ask how far it is."""
@@ -189,6 +150,11 @@ class Server:
         self._gate.failing = self.engine.persistence.is_failing()
         self._gate.let_go()
 
+    def serve_meanwhile(self, running: Session | None) -> None:
+        """Let other clients have a turn in the middle of a request of `running`, if possible."""
+        if self._poller is not None:
+            serve_meanwhile(self._poller, self._shared, self.state, running)
+
     def request_shutdown(self) -> None:
         """Stop soon: `wait_stopped` returns."""
         self._stopping.set()
@@ -199,8 +165,10 @@ class Server:
         Raises what made it impossible to load the data.
         """
         await self._stopping.wait()
-        self._close_listeners()
+        self._listeners.close()
+        self._secure.close()
         self._gate.end_round()
+        self.engine.channels.deliver_all()
         self.engine.persistence.close()
         self._gate.let_go()
         self.engine.packer.close()
@@ -222,17 +190,6 @@ class Server:
             self._poller.close()
         if self._failure is not None:
             raise self._failure
-
-    def _close_listeners(self) -> None:
-        for listener in self._tcp_listeners:
-            self._stop_listening(listener)
-        self._tcp_listeners.clear()
-        if self._unix_listener is not None:
-            self._stop_listening(self._unix_listener)
-            self._unix_listener = None
-        if self.unix_path:
-            with contextlib.suppress(OSError):
-                os.unlink(self.unix_path)
 
     def _apply_maxclients(self) -> str | None:
         maxclients = self.config.get_int("maxclients")
@@ -256,12 +213,21 @@ class Server:
         for connection in self.state.clients.values():
             assert isinstance(connection, Connection)
             connection.set_max_bulk(self._shared.max_bulk_bytes)
+        self._shared.limits_output = config.output_limits.normal != NO_LIMIT
+        self._shared.on_output = self._on_output
         set_level(config.get_text("loglevel"))
 
     # --- clients ---
 
     def _new_connection(self) -> Any:
         return Connection(self.state, self._shared)
+
+    def _may_begin(self, handshakes: int) -> bool:
+        """Whether one more TLS client may begin, beside so many that have not finished it."""
+        if len(self.state.clients) + handshakes < self.maxclients:
+            return True
+        self.state.rejected_connections += 1
+        return False
 
     def _on_new(self, connection: Connection) -> None:
         state = self.state
@@ -280,7 +246,7 @@ class Server:
             state.rejected_connections += 1
             connection.refuse(errors.MAX_CLIENTS.text())
             return
-        if self._protected and not state.password and not connection.is_local:
+        if self._protected and state.access.has_no_password and not connection.is_local:
             state.rejected_connections += 1
             connection.refuse(errors.PROTECTED_MODE.text())
             return
@@ -292,9 +258,11 @@ class Server:
     def _on_gone(self, connection: Connection) -> None:
         state = self.state
         self._stalled.discard(connection)
+        self._over.discard(connection)
         if state.clients.pop(connection.id, None) is None:
             return
         abandon(connection)
+        self.engine.channels.forget(connection)
         if connection.is_monitor:
             state.monitors.remove(connection)
         if connection.postponed and connection in state.postponed:
@@ -310,6 +278,10 @@ class Server:
     def _on_pushed(self, connection: Connection) -> None:
         """Something was sent to a client that does not read, on another one's behalf."""
         self._enforce_output_limit(connection, self.engine.clock.now_ms)
+
+    def _on_output(self, connection: Connection, more: int) -> None:
+        """So many bytes more are about to wait for a client, or to be sent to it."""
+        self._enforce_output_limit(connection, self.engine.clock.now_ms, more)
 
     # --- clockwork ---
 
@@ -341,7 +313,7 @@ class Server:
             now_ms = self.engine.clock.now_ms
             self.sampler.sample(now_ms)
             end_pause_if_over(self.state)
-            for connection in list(self._stalled):
+            for connection in self._stalled | self._over:
                 self._enforce_output_limit(connection, now_ms)
             if self._timeout_s:
                 self._close_idle(now_ms)
@@ -354,19 +326,26 @@ class Server:
         self._gate.end_round()
         return 0 if more else None
 
-    def _enforce_output_limit(self, connection: Connection, now_ms: int) -> None:
+    def _enforce_output_limit(self, connection: Connection, now_ms: int, more: int = 0) -> None:
+        """Close a client for whom too much waits, or has waited for too long."""
         limits = self.config.output_limits
-        limit = limits.replica if connection.is_monitor else limits.normal
-        size = connection.output_bytes()
-        if limit.hard_bytes and size > limit.hard_bytes:
-            over = True
-        elif limit.soft_bytes and size > limit.soft_bytes:
+        if connection.subscriptions is not None:
+            limit = limits.pubsub
+        elif connection.is_monitor and limits.normal == NO_LIMIT:
+            # Nobody slows down what it is shown, so it never goes without a limit.
+            limit = limits.replica
+        else:
+            limit = limits.normal
+        size = connection.output_bytes() + more
+        over = bool(limit.hard_bytes) and size > limit.hard_bytes
+        if limit.soft_bytes and size > limit.soft_bytes:
             if not connection.output_over_since_ms:
                 connection.output_over_since_ms = now_ms
-            over = now_ms - connection.output_over_since_ms > 1000 * limit.soft_seconds
-        else:
+                self._over.add(connection)
+            over = over or now_ms - connection.output_over_since_ms > 1000 * limit.soft_seconds
+        elif connection.output_over_since_ms:
             connection.output_over_since_ms = 0
-            over = False
+            self._over.discard(connection)
         if over:
             _log.warning(
                 "client %d at %s closed: it does not read its replies (%d bytes waited)",
@@ -381,6 +360,8 @@ class Server:
         for connection in list(self.state.clients.values()):
             if connection.last_ms < oldest:
                 if connection.is_monitor or connection.postponed or connection.blocked is not None:
+                    continue
+                if connection.subscriptions is not None:
                     continue
                 _log.log(VERBOSE, "client %d closed: idle for too long", connection.id)
                 connection.close()
@@ -397,69 +378,11 @@ _SETTINGS = (
     "protected-mode",
     "proto-max-bulk-len",
     "client-query-buffer-limit",
+    "client-output-buffer-limit",
     "loglevel",
 )
 
 _SPARE_DESCRIPTORS = 32
-
-
-def open_sockets(words: tuple[str, ...], port: int, backlog: int) -> list[socket.socket]:
-    """Listen on every address of `bind`; those with a `-` in front may fail. Port 0: none.
-
-    Raises OSError with a text that names the address.
-    """
-    opened: list[socket.socket] = []
-    if port == 0:
-        return opened
-    for word in words:
-        optional = word.startswith("-")
-        host = word[1:] if optional else word
-        host = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((host, port))
-            sock.listen(backlog)
-            sock.setblocking(False)
-        except OSError as error:
-            sock.close()
-            reason = error.strerror or str(error)
-            if optional:
-                _log.log(VERBOSE, "not listening on %s:%d: %s", host, port, reason)
-                continue
-            for other in opened:
-                other.close()
-            text = f"cannot listen on {host} port {port}: {reason}"
-            raise OSError(error.errno, text) from error
-        opened.append(sock)
-    if not opened:
-        raise OSError(f"cannot listen on any address of 'bind' at port {port}")
-    return opened
-
-
-def open_unix_socket(path: str, permissions: int, backlog: int) -> socket.socket:
-    """Listen on a unix socket, in place of one that a server left behind.
-
-    Raises OSError with a text that names the path.
-    """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(os.stat(path).st_mode):
-                os.unlink(path)
-        sock.bind(path)
-        if permissions:
-            os.chmod(path, permissions)
-        sock.listen(backlog)
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        reason = error.strerror or str(error)
-        raise OSError(error.errno, f"cannot listen on unix socket {path}: {reason}") from error
-    return sock
 
 
 def descriptors_for(clients: int) -> int:

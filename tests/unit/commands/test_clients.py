@@ -248,6 +248,29 @@ def test_a_pause_of_all_holds_reads_back(world: Embedded) -> None:
     assert other.read_all() == [("+", b"PONG")]
 
 
+def test_subscribers_are_a_type_and_monitors_are_not(world: Embedded) -> None:
+    plain, subscriber, monitor = world.main, world.connect(), world.connect()
+    subscriber.call("SUBSCRIBE", "c")
+    monitor.ok("MONITOR")
+    numbers = {one: str(one.session.id) for one in (plain, subscriber, monitor)}
+    assert [one["id"] for one in listed(plain, "TYPE", "pubsub")] == [numbers[subscriber]]
+    normal = [one["id"] for one in listed(plain, "TYPE", "normal")]
+    assert normal == [numbers[plain], numbers[monitor]]
+    assert listed(plain, "TYPE", "replica") == []
+    assert plain.ok("CLIENT", "KILL", "TYPE", "pubsub") == 1
+    assert plain.ok("CLIENT", "KILL", "TYPE", "pubsub") == 0
+
+
+def test_kill_by_user(world: Embedded) -> None:
+    plain, other = world.main, world.connect()
+    plain.ok("ACL", "SETUSER", "alice", "on", "nopass", "+@all", "~*")
+    assert plain.ok("CLIENT", "KILL", "USER", "alice") == 0
+    other.ok("AUTH", "alice", "x")
+    assert listed(plain, "ID", str(other.session.id))[0]["user"] == "alice"
+    assert plain.ok("CLIENT", "KILL", "USER", "alice") == 1
+    assert plain.ok("CLIENT", "KILL", "USER", "default") == 0  # it spares the caller
+
+
 REFUSED = [
     "CLIENT",
     "CLIENT ID x",

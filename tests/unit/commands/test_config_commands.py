@@ -21,7 +21,12 @@ def test_get_is_a_map_of_what_matches(world: Embedded) -> None:
     reply = world.main.call("CONFIG", "GET", "maxmemory*", "databases", "nosuch")
     assert reply[0] == ("%" if world.resp == 3 else "*")
     found = {name: plain(value) for name, value in pairs(reply).items()}
-    assert found == {b"maxmemory": b"0", b"maxmemory-policy": b"noeviction", b"databases": b"16"}
+    assert found == {
+        b"maxmemory": b"0",
+        b"maxmemory-policy": b"noeviction",
+        b"maxmemory-samples": b"5",
+        b"databases": b"16",
+    }
     assert pairs(world.main.call("CONFIG", "GET", "nosuch")) == {}
 
 

@@ -28,7 +28,7 @@ HANDLERS = {
 }
 CONTAINERS = {spec.container for spec in SPECS.values()}
 # What the reference, redis-server 8.2, does not know.
-NEWER = {"XCFGSET", "XIDMPRECORD", "XNACK"}
+NEWER = {"DELEX", "DIGEST", "INCREX", "MSETEX", "XCFGSET", "XIDMPRECORD", "XNACK"}
 REFERENCE_VERSION = (8, 2)
 
 
@@ -104,10 +104,15 @@ def comparable_key_spec(reply: tuple[str, Any]) -> Any:
     ]
 
 
+NEWER_DENYOOM = (b"subscribe", b"psubscribe", b"ssubscribe")
+
+
 def comparable_info(reply: tuple[str, Any]) -> Any:
     """An entry of COMMAND INFO; its subcommands are compared by themselves."""
     assert reply[0] == "*"
     fields = list(reply[1])
+    if fields[0][1] in NEWER_DENYOOM:
+        fields[2] = (fields[2][0], [flag for flag in fields[2][1] if flag != ("+", b"denyoom")])
     key_specs = fields[8]
     fields[8] = (key_specs[0], [comparable_key_spec(key) for key in key_specs[1]])
     fields[9] = (fields[9][0], bool(fields[9][1]))

@@ -147,3 +147,17 @@ def test_a_monitor_that_does_not_read_is_closed(start: Callable[..., Server]) ->
         raise AssertionError("the monitor is still there")
     assert server.resident_bytes() - before < 64 << 20
     assert len(monitor.read_rest()) > 0
+
+
+@pytest.mark.parametrize(
+    "line", ["GET k", "SET k v", "PUBLISH c m", "SPUBLISH c m", "EVAL return 0", "EVAL_RO return 0"]
+)
+def test_what_a_monitor_may_not_run(headwater: Server, reference: Server, line: str) -> None:
+    """Nothing that shows or changes data, or that could: a script, a message."""
+    answers = []
+    for server in (headwater, reference):
+        monitor = server.connect()
+        monitor.ok("MONITOR")
+        answers.append(monitor.call(*line.split()))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == "-"

@@ -104,7 +104,9 @@ ERRORS: list[tuple[tuple[object, ...], str]] = [
     (("new", 0, made.payload(0, b"\x01a", 17)), "ERR DUMP payload version or checksum are wrong"),
     (("new", 0, made.payload(0, b"\x02a")), "ERR Bad data format"),
     (("new", 0, made.payload(21, b"")), "ERR Bad data format"),
-    (("new", 0, made.payload(1, b"\x01\x01a")), "ERR Bad data format"),
+    (("new", 0, made.payload(1, b"\x02\x01a")), "ERR Bad data format"),
+    (("new", 0, made.payload(1, b"\x00")), "ERR Bad data format"),
+    (("new", 0, made.payload(2, b"\x01\x01a")), "ERR Bad data format"),
     (("new", 0, made.payload(99, b"\x01a")), "ERR Bad data format"),
     (("new", 0, STREAM[10:]), "ERR DUMP payload version or checksum are wrong"),
 ]

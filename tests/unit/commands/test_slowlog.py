@@ -103,6 +103,14 @@ SECRETS: list[tuple[Sequence[str], list[bytes]]] = [
         [b"HELLO", b"3", b"SETNAME", b"n", b"AUTH", HIDDEN, HIDDEN, b"x"],
     ),
     (
+        ("HELLO", "3", "AUTH", "u", "p", "AUTH", "v", "q"),
+        [b"HELLO", b"3", b"AUTH", HIDDEN, HIDDEN, b"AUTH", HIDDEN, HIDDEN],
+    ),
+    (
+        ("HELLO", "3", "SETNAME", "AUTH", "AUTH", "u", "p"),
+        [b"HELLO", b"3", b"SETNAME", b"AUTH", HIDDEN, HIDDEN, HIDDEN],
+    ),
+    (
         ("CONFIG", "set", "maxclients", "1", "RequirePass", "word"),
         [b"CONFIG", b"set", b"maxclients", b"1", b"RequirePass", HIDDEN],
     ),
@@ -116,6 +124,15 @@ def test_no_secrets_are_kept(world: Embedded, words: Sequence[str], kept: list[b
     assert logged(world)[0][3] == kept
 
 
+def test_a_request_that_is_tried_out_many_times_over(world: Embedded) -> None:
+    """However deep a command is wrapped: its secrets are found, in one pass."""
+    tried = ("ACL", "DRYRUN", "default")
+    record(world, *tried * 5, "AUTH", "bob", "secret")
+    record(world, *tried * 5000, "AUTH", "bob", "secret")
+    [_, [*_, words, _, _]] = logged(world)
+    assert words == [*map(str.encode, tried * 5), b"AUTH", HIDDEN, HIDDEN]
+
+
 def test_every_secret_directive_is_known() -> None:
     assert {option.name.encode() for option in OPTIONS if option.secret} <= SECRET_DIRECTIVES
 
@@ -126,6 +143,15 @@ def test_the_dispatcher_logs_what_is_slow(world: Embedded) -> None:
     world.main.ok("CONFIG", "SET", "slowlog-log-slower-than", -1)
     world.main.ok("ECHO", "unseen")
     assert [entry[3][0] for entry in logged(world)] == [b"PING", b"CONFIG"]
+
+
+def test_what_waits_is_logged_when_it_is_served(world: Embedded) -> None:
+    reader = world.connect()
+    world.main.ok("CONFIG", "SET", "slowlog-log-slower-than", 0)
+    reader.send("XREAD", "BLOCK", 0, "STREAMS", "s", "$")
+    world.main.ok("XADD", "s", "1-1", "f", "v")
+    world.main.ok("CONFIG", "SET", "slowlog-log-slower-than", -1)
+    assert [entry[3][0] for entry in logged(world)] == [b"XREAD", b"XADD", b"CONFIG"]
 
 
 REFUSED = [

@@ -154,6 +154,26 @@ def test_what_counts_as_a_change(
     assert (client.ok("EXEC") is None) == changes
 
 
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        (("XADD", "s", "2-1", "f", "v"), True),
+        (("XTRIM", "s", "MAXLEN", "0"), True),
+        (("XGROUP", "SETID", "s", "g", "0"), False),
+        (("XSETID", "s", "9-0"), False),  # as Redis sees it
+    ],
+)
+def test_what_counts_as_a_change_of_a_stream(
+    world: Embedded, client: Client, words: tuple[str, ...], changes: bool
+) -> None:
+    client.ok("XADD", "s", "1-1", "f", "v")
+    client.ok("XGROUP", "CREATE", "s", "g", "0")
+    client.ok("WATCH", "s")
+    world.connect().ok(*words)
+    client.ok("MULTI")
+    assert (client.ok("EXEC") is None) == changes
+
+
 def test_a_change_of_ones_own_counts(client: Client) -> None:
     client.ok("WATCH", "a")
     client.ok("SET", "a", 1)

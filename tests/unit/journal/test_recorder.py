@@ -59,7 +59,7 @@ def key(number: int, name: bytes, db: int = 0) -> bytes:
     return bytes([number]) + u32(db) + text(name)
 
 
-S = b"s"
+S, L = b"s", b"l"
 
 FIELDS = b"*2\r\n$1\r\nf\r\n$1\r\nv\r\n"
 
@@ -85,6 +85,7 @@ BEFORE = [
     "XGROUP CREATE s g 0",
     "XREADGROUP GROUP g ann COUNT 3 STREAMS s >",
     "SET old value",
+    "RPUSH l a b c a",
 ]
 RECORDED: dict[str, bytes] = {
     "XADD s 7-3 f v": added(7, 3),
@@ -141,7 +142,14 @@ RECORDED: dict[str, bytes] = {
     "XACKDEL s g DELREF IDS 1 1-0": group(op.ACKNOWLEDGE_AND_DELETE) + b"\1" + ids(1),
     "SET a b": key(op.SET, b"a") + i64(0) + text(b"b"),
     "SET a b PX 5": key(op.SET, b"a") + i64(NOW_MS + 5) + text(b"b"),
-    "SET old b PXAT 1": key(op.DELETE_KEY, b"old"),
+    # It is there until somebody looks; only then it has expired.
+    "SET old b PXAT 1": key(op.SET, b"old") + i64(1) + text(b"b"),
+    "APPEND old s": key(op.APPEND, b"old") + text(b"s"),
+    "APPEND a b": key(op.SET, b"a") + i64(0) + text(b"b"),
+    "SETRANGE old 3 XY": key(op.WRITE, b"old") + u64(3) + text(b"XY"),
+    "SETRANGE a 3 XY": key(op.WRITE, b"a") + u64(3) + text(b"XY"),
+    "INCRBY a 2": key(op.SET, b"a") + i64(0) + text(b"2"),
+    "GETEX old PXAT 1": key(op.DELETE_KEY, b"old"),
     "DEL old none s": key(op.DELETE_KEY, b"old") + key(op.DELETE_KEY, S),
     "EXPIRE s 1": key(op.EXPIRE, S) + i64(NOW_MS + 1000),
     "EXPIRE s -1": key(op.DELETE_KEY, S),
@@ -154,6 +162,31 @@ RECORDED: dict[str, bytes] = {
     "FLUSHALL": bytes([op.FLUSH_ALL]),
     "XADD s NOMKSTREAM 5-0 f v": b"",
     "GET old": b"",
+    "LPUSH new a bc": key(op.PUSH, b"new") + b"\1" + u32(2) + text(b"a") + text(b"bc"),
+    "RPUSHX l e": key(op.PUSH, L) + b"\0" + u32(1) + text(b"e"),
+    "RPUSHX none e": b"",
+    "LPOP l": key(op.POP, L) + b"\1" + u64(1),
+    "RPOP l 2": key(op.POP, L) + b"\0" + u64(2),
+    "LPOP l 9": key(op.DELETE_KEY, L),
+    "LSET l -1 z": key(op.SET_ITEM, L) + u64(3) + text(b"z"),
+    "LINSERT l AFTER b x": key(op.INSERT_ITEM, L) + b"\1" + u64(1) + text(b"x"),
+    "LINSERT l BEFORE b x": key(op.INSERT_ITEM, L) + b"\0" + u64(1) + text(b"x"),
+    "LREM l -1 a": key(op.REMOVE_ITEMS, L) + i64(-1) + text(b"a"),
+    "LREM l 1 none": b"",
+    "LTRIM l 1 2": key(op.CUT, L) + u64(1, 1),
+    "LTRIM l 0 -1": b"",
+    "LTRIM l 1 0": key(op.DELETE_KEY, L),
+    "LMOVE l m LEFT RIGHT": key(op.MOVE_ITEM, L) + text(b"m") + b"\1",
+    "RPOPLPUSH l l": key(op.MOVE_ITEM, L) + text(L) + b"\2",
+    "CONFIG SET list-max-listpack-size 3": b"",
+}
+LIMIT = bytes([op.LIST_LIMIT]) + i64(7)
+CODE = "#!lua name=lib\nredis.register_function('f', function() return 1 end)"
+LOADED = bytes([op.LOAD_LIBRARY]) + text(b"lib") + text(CODE.encode())
+LIBRARIES: dict[tuple[str, ...], bytes] = {
+    ("FUNCTION", "LOAD", "REPLACE", CODE): LOADED,
+    ("FUNCTION", "DELETE", "lib"): bytes([op.DELETE_LIBRARY]) + text(b"lib"),
+    ("FUNCTION", "FLUSH"): bytes([op.FLUSH_LIBRARIES]),
 }
 
 
@@ -179,6 +212,20 @@ def test_what_a_command_records(store: Embedded, line: str) -> None:
     assert recorded(store) == ([RECORDED[line]] if RECORDED[line] else [])
 
 
+def test_what_changes_libraries_records(store: Embedded) -> None:
+    for words, body in LIBRARIES.items():
+        store.main.ok("FUNCTION", "LOAD", "REPLACE", CODE)
+        recorded(store)
+        store.main.ok(*words)
+        assert recorded(store) == [body]
+    store.main.error("FUNCTION", "DELETE", "lib")
+    store.main.error("FUNCTION", "LOAD", "no library")
+    store.main.ok("FUNCTION", "FLUSH")
+    assert recorded(store) == []
+    store.main.ok("FUNCTION", "LOAD", CODE)
+    assert recorded(store) == [LOADED]
+
+
 SEQUENCES = [
     *([line] for line in RECORDED),
     ["XREADGROUP GROUP g ann STREAMS s >", "XTRIM s MAXLEN 1", "XSETID s 20-1 ENTRIESADDED 2"],
@@ -193,6 +240,17 @@ SEQUENCES = [
     ["XGROUP DELCONSUMER s g ann", "XREADGROUP GROUP g ann STREAMS s >", "XGROUP SETID s g 0"],
     ["XGROUP SETID s g 0", "XREADGROUP GROUP g bob STREAMS s >"],
     ["XNACK s g FAIL IDS 1 2-0", "COPY s t", "FLUSHDB", "XADD s * f v"],
+    ["CONFIG SET list-max-listpack-size 2", "RPUSH l 1 2 3", "LTRIM l 1 -2", "LSET l 0 x"],
+    ["CONFIG SET list-max-listpack-size 3", "LINSERT l AFTER b x", "LREM l 0 a", "COPY l k"],
+    # A list that turns stays in the form it has, though it would be smaller for a moment.
+    [
+        "CONFIG SET list-max-listpack-size 4",
+        "RPUSH q 1 2 3 4 5",
+        "RPOP q 2",
+        "LMOVE q q LEFT RIGHT",
+    ],
+    ["CONFIG SET list-max-listpack-size 4", "RPUSH q 1 2 3 4 5", "LMOVE q l RIGHT LEFT"],
+    ["RPUSH q 1", "LMOVE q q LEFT LEFT", "RPOPLPUSH q l", "RPOPLPUSH l new"],
     ["CONFIG SET stream-node-max-entries 2", "XADD s 8-0 f v", "XTRIM s MAXLEN ~ 2", "COPY s t"],
 ]
 
@@ -211,10 +269,18 @@ def test_what_is_recorded_gives_the_same_state(lines: list[str]) -> None:
 
 
 def test_every_operation_is_among_the_examples() -> None:
-    examples = b"".join(RECORDED.values())
-    assert set(op.NAMES) - set(examples) == set()
-    assert len(op.NAMES) == 27
-    assert len(set(op.NAMES.values())) == 27
+    elsewhere = {op.LIMITS, op.RESTORE}
+    examples = [body for body in RECORDED.values() if body] + [LIMIT, *LIBRARIES.values()]
+    assert {body[0] for body in examples} | elsewhere == set(op.NAMES)
+    assert len(set(op.NAMES.values())) == len(op.NAMES)
+
+
+def test_the_limit_of_lists_is_recorded_when_it_is_another(store: Embedded) -> None:
+    store.main.ok("CONFIG", "SET", "list-max-listpack-size", 7)
+    store.main.ok("RPUSHX", "l", "e")
+    assert recorded(store) == [LIMIT + RECORDED["RPUSHX l e"]]
+    store.main.ok("RPUSHX", "l", "e")
+    assert recorded(store) == [RECORDED["RPUSHX l e"]]
 
 
 def test_the_document_has_every_operation_by_its_number() -> None:

@@ -37,6 +37,9 @@ def read_group(*options: str, what: str = ">") -> st.SearchStrategy[list[str]]:
 
 COMMANDS = st.one_of(
     words("SET", KEY, st.sampled_from(["a", "b"])),
+    words("APPEND", KEY, st.sampled_from(["a", "b"])),
+    words("SETRANGE", KEY, st.sampled_from(["0", "3"]), st.sampled_from(["a", "b"])),
+    words("INCR", KEY),
     words("XADD", KEY, "*", "f", "v"),
     words("XADD", KEY, "IDMP", "p", st.sampled_from(["a", "b"]), "*", "f", "v"),
     words("XDEL", KEY, ID),
@@ -225,7 +228,7 @@ def walk(cut: Cut) -> list[tuple[int, bytes, bytes]]:
         table, value = cut.table, cut.value
         assert table is not None
         assert isinstance(value, String)
-        found.append((table.index, table.key, value.data))
+        found.append((table.index, table.key, value.content()))
     return found
 
 
@@ -233,14 +236,14 @@ def test_a_walk_of_many_keys_with_most_of_them_changed_meanwhile() -> None:
     keyspace = some_keyspace(5000)
     db = keyspace.databases[0]
     random = Random(7)
-    expected = {(0, key, value.data) for key, value in db.values.items()}  # type: ignore[attr-defined]
+    expected = {(0, key, value.content()) for key, value in db.values.items()}  # type: ignore[attr-defined]
     cut = Cut(keyspace)
     found = []
     while cut.advance():
         table, value = cut.table, cut.value
         assert table is not None
         assert isinstance(value, String)
-        found.append((table.index, table.key, value.data))
+        found.append((table.index, table.key, value.content()))
         for _ in range(3):
             key = b"%d" % random.randrange(6000)
             db.lookup_write(key)

@@ -118,7 +118,7 @@ class DatabaseMachine(RuleBasedStateMachine):
                 value = database.peek(key)
                 if value is not None:
                     assert isinstance(value, String)
-                    found[key] = (value.data, value.expire_at)
+                    found[key] = (value.content(), value.expire_at)
             assert found == live
             self._check_indexes(database)
 

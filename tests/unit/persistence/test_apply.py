@@ -171,6 +171,13 @@ REFUSED = {
     )
     + (b"\0" + u32(1) + u64(4, 0)),
     "SET of key b'a' in database 0: an expiry of -1": key(op.SET, b"a") + i64(-1) + text(b""),
+    "APPEND of key b'none' in database 0: there is no such key": key(op.APPEND, b"none")
+    + text(b"x"),
+    "APPEND of key b's' in database 0: the key is no string": key(op.APPEND) + text(b"x"),
+    "WRITE of key b's' in database 0: the key is no string": key(op.WRITE) + u64(0) + text(b"x"),
+    "WRITE of key b'string' in database 0: an offset of": key(op.WRITE, b"string")
+    + u64(1 << 40)
+    + text(b"x"),
     "RESTORE of key b'a'": key(op.RESTORE, b"a") + i64(0) + text(b"no payload"),
     "DELETE_KEY of key b'none' in database 2: there is no such key": key(op.DELETE_KEY, b"none", 2),
     "EXPIRE of key b'none' in database 0: there is no such key": key(op.EXPIRE, b"none") + i64(5),

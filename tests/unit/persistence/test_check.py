@@ -241,10 +241,10 @@ def test_files_of_redis_alone(disk: SimulatedDisk) -> None:
 
 
 def test_types_that_are_not_here(disk: SimulatedDisk) -> None:
-    disk.put(DUMP, b"REDIS0009\x01\x01l\x01\x01a\xff" + bytes(8))
+    disk.put(DUMP, b"REDIS0009\x02\x01s\x01\x01a\xff" + bytes(8))
     report = check(disk)
     assert (report.verdict, of(report, DUMP).status) == (WARNING, "refused")
-    assert "1 list" in of(report, DUMP).text
+    assert "1 set" in of(report, DUMP).text
 
 
 @pytest.mark.parametrize("flag", ["yes", "no"])
@@ -253,7 +253,7 @@ def test_types_that_are_not_here_in_a_base(disk: SimulatedDisk, flag: str) -> No
     journal = Journaled(disk)
     journal.rewrite()
     journal.do(("SET", "k", "v"))
-    disk.put(f"{JOURNAL}/{journal.manifest.base}", b"REDIS0009\x01\x01l\x01\x01a\xff" + bytes(8))
+    disk.put(f"{JOURNAL}/{journal.manifest.base}", b"REDIS0009\x02\x01s\x01\x01a\xff" + bytes(8))
     report = check(disk, deep=flag == "yes")
     assert (report.verdict, report.files[1].status) == (WARNING, "refused")
     assert "--rdb-skip-unknown-types yes" in report.files[1].text

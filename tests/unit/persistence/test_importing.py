@@ -198,15 +198,15 @@ def test_what_headwater_lacks_is_counted(tmp_path: Path) -> None:
     reading = Reading(
         tmp_path,
         aof(
-            "HSET h a 1", "hset h b 2", "RPUSH l 1", "XGROUP NOSUCH s", "RENAME h other",
-            "DEL h", "EXPIRE l 100", "SET k v", "FUNCTION LOAD x",
+            "HSET h a 1", "hset h b 2", "SADD l 1", "XGROUP NOSUCH s", "RENAME h other",
+            "DEL h", "EXPIRE l 100", "SET k v", "PFADD p x",
         ),
     )  # fmt: skip
     assert reading.run().ok("DBSIZE") == 1
     assert reading.result.missing() == [
-        "1 commands FUNCTION",
         "2 commands HSET",
-        "1 commands RPUSH",
+        "1 commands PFADD",
+        "1 commands SADD",
         "1 commands XGROUP NOSUCH",
         "1 commands on keys left out",
     ]
@@ -228,7 +228,7 @@ def test_keys_left_out_are_followed_where_they_go(tmp_path: Path) -> None:
     reading = Reading(
         tmp_path,
         aof(
-            "RPUSH l 1", "XADD s 1-1 a b", "RENAME l l2", "RENAME l2 s", "RENAME s l3",
+            "SADD l 1", "XADD s 1-1 a b", "RENAME l l2", "RENAME l2 s", "RENAME s l3",
             "COPY l3 copied", "RENAME copied again", "MOVE l3 1", "COPY again elsewhere DB 2",
             "SWAPDB 1 3", "SELECT 3", "RENAME l3 l4", "SELECT 2", "RENAME elsewhere l", "SELECT 0",
             "XADD l 1-1 a b", "RENAME l kept",
@@ -236,7 +236,7 @@ def test_keys_left_out_are_followed_where_they_go(tmp_path: Path) -> None:
     )  # fmt: skip
     client = reading.run()
     assert client.ok("KEYS", "*") == [b"kept"]
-    assert reading.result.missing() == ["1 commands RPUSH", "9 commands on keys left out"]
+    assert reading.result.missing() == ["1 commands SADD", "9 commands on keys left out"]
 
 
 @pytest.mark.parametrize("inside", ["", "appendonlydir/"])
@@ -495,3 +495,17 @@ def test_importing_needs_no_more_than_an_engine(tmp_path: Path) -> None:
     for _ in Importer(Disk(), str(tmp_path / "a.aof"), engine.state, clock).steps():
         words.append("a step")
     assert clock.now_ms == NOW_MS
+
+
+def test_libraries_of_functions_come_along(tmp_path: Path) -> None:
+    library = "#!lua name={}\nredis.register_function('{}', function() return 7 end)"
+    commands = [
+        ("FUNCTION", "LOAD", library.format("l", "f")),
+        ("FUNCTION", "LOAD", library.format("gone", "g")),
+        ("FUNCTION", "DELETE", "gone"),
+    ]
+    reading = Reading(tmp_path, b"".join(map(encode, commands)))
+    client = reading.run()
+    assert reading.result.libraries == 1
+    assert reading.result.missing() == []
+    assert client.ok("FCALL", "f", 0) == 7

@@ -45,8 +45,8 @@ from support.segments import append
 
 SEGMENT = f"{JOURNAL}/{segment_name(1)}"
 MANIFEST = f"{JOURNAL}/journal.manifest"
-LIST_FILE = b"REDIS0009" + b"\x01\x01l\x01\x01a" + b"\x12" * 0 + b"\xff" + bytes(8)
-"""An RDB file with one list, a type that Headwater does not have."""
+SET_FILE = b"REDIS0009" + b"\x02\x01s\x01\x01a" + b"\xff" + bytes(8)
+"""An RDB file with one set, a type that Headwater does not have."""
 
 
 @pytest.fixture
@@ -165,14 +165,14 @@ def test_keys_of_a_snapshot_that_have_expired(appendonly: str) -> None:
 
 
 def test_a_snapshot_of_other_types(disk: SimulatedDisk) -> None:
-    disk.put(DUMP, LIST_FILE)
+    disk.put(DUMP, SET_FILE)
     text = str(refused(disk))
     assert DUMP in text
-    assert "1 list" in text
+    assert "1 set" in text
     assert "--rdb-skip-unknown-types yes" in text
     started = Started(disk, skip_unknown=True)
-    assert started.result.skipped_types == {"list": 1}
-    assert "1 list" in started.result.warnings[0]
+    assert started.result.skipped_types == {"set": 1}
+    assert "1 set" in started.result.warnings[0]
 
 
 def test_a_snapshot_with_more_databases(disk: SimulatedDisk, journal: Journaled) -> None:

@@ -200,7 +200,7 @@ def test_a_base_with_types_that_are_not_here_is_no_damage(disk: SimulatedDisk) -
     journal.rewrite()
     journal.do(*MORE)
     path = f"{JOURNAL}/{journal.manifest.base}"
-    disk.put(path, b"REDIS0009\x01\x01l\x01\x01a\xff" + bytes(8))
+    disk.put(path, b"REDIS0009\x02\x01s\x01\x01a\xff" + bytes(8))
     before = {name: disk.data(name) for name in disk.paths()}
     assert repair(disk, directory(disk), NOW_S).backup == ""
     assert {name: disk.data(name) for name in disk.paths()} == before

@@ -13,10 +13,12 @@ from headwater.clock import ManualClock
 from headwater.commands.digest import keyspace_digest
 from headwater.keyspace.cut import Cut
 from headwater.keyspace.database import Keyspace
+from headwater.persistence.apply import Applier
 from headwater.persistence.loading import KeyspaceSink, SnapshotLoader
 from headwater.persistence.saving import Saving
 from support.disk import SimulatedDisk
 from support.embedded import NOW_MS, Embedded
+from support.journal import apply_batch, assert_equal_state, take_all
 
 PATH = "/data/dump.rdb"
 BASE = "/data/base.rdb"
@@ -478,6 +480,24 @@ def test_reload_of_another_file_is_recorded() -> None:
     assert world.main.call("DEBUG", "RELOAD", "NOSAVE") == ("+", b"OK")
     assert keyspace_digest(world.keyspace) == saved
     assert world.state.recorder.end > end
+
+
+@pytest.mark.parametrize("options", [(), ("NOSAVE",)])
+def test_reload_keeps_the_form_of_lists(options: tuple[str, ...]) -> None:
+    world = World()
+    world.main.ok("RPUSH", "small", "a")
+    world.main.ok("RPUSH", "big", *("x" * 100 for _ in range(100)))
+    world.main.ok("SAVE")
+    world.state.recorder.start(0, 0)
+    world.main.ok("DEBUG", "RELOAD", *options)
+    for key, encoding in (("small", b"listpack"), ("big", b"quicklist")):
+        assert world.main.ok("OBJECT", "ENCODING", key) == encoding
+    world.main.ok("RPUSH", "small", "b")
+    if options:
+        applier = Applier(Keyspace(world.clock, 16))
+        for batch in take_all(world.state.recorder):
+            apply_batch(applier, batch)
+        assert_equal_state(world.keyspace, applier.keyspace)
 
 
 def test_reload_without_flush() -> None:

@@ -316,3 +316,19 @@ def test_a_listener_that_fails_pauses(world: World, number: int) -> None:
     callback(*arguments)
     world.loop.turn()
     assert listener.calls == 2, "it was taken away in the meantime"
+
+
+def test_a_failure_costs_the_one_client(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """What was read of it is lost, so it cannot go on; the others of the round have their turn."""
+    pairs = [world.connect() for _ in range(3)]
+
+    def fail() -> None:
+        raise MemoryError
+
+    for sock, protocol in pairs:
+        sock.sendall(b"x")
+        if protocol is pairs[1][1]:
+            protocol.on_input = fail
+    world.turn_until(lambda: all(protocol.received for _, protocol in pairs))
+    assert [protocol.told for _, protocol in pairs] == [[], ["lost"], []]
+    assert "MemoryError" in caplog.text

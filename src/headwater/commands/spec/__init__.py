@@ -6,9 +6,13 @@ besides the function that runs it, which `headwater.commands.table.command` bind
 
 from __future__ import annotations
 
+from headwater.commands.spec.acl import ACL
 from headwater.commands.spec.connection import CONNECTION
 from headwater.commands.spec.keys import KEYS
+from headwater.commands.spec.lists import LISTS
 from headwater.commands.spec.model import Spec
+from headwater.commands.spec.pubsub import PUBSUB_COMMANDS
+from headwater.commands.spec.scripting import SCRIPTING
 from headwater.commands.spec.server import SERVER
 from headwater.commands.spec.streams import STREAMS
 from headwater.commands.spec.strings import STRINGS
@@ -18,8 +22,12 @@ GROUPS: tuple[tuple[str, tuple[Spec, ...]], ...] = (
     ("Streams", STREAMS),
     ("Keyspace", KEYS),
     ("Strings", STRINGS),
+    ("Lists", LISTS),
     ("Transactions", TRANSACTIONS),
+    ("Pub/sub", PUBSUB_COMMANDS),
+    ("Scripts", SCRIPTING),
     ("Connections", CONNECTION),
+    ("Users", ACL),
     ("Server", SERVER),
 )
 

@@ -41,12 +41,31 @@ CONNECTION: tuple[Spec, ...] = (
         complexity="Depends on the subcommand.",
     ),
     _spec(
+        name="CLIENT CACHING",
+        arity=3,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="6.0.0",
+        summary="Whether the keys of the next command are tracked; refused.",
+        complexity="O(1)",
+        arguments="mode=<YES | NO>",
+    ),
+    _spec(
         name="CLIENT GETNAME",
         arity=2,
         flags=NOSCRIPT | LOADING | STALE,
         categories=("connection",),
         since="2.6.9",
         summary="Return the connection's name.",
+        complexity="O(1)",
+    ),
+    _spec(
+        name="CLIENT GETREDIR",
+        arity=2,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="6.0.0",
+        summary="Where tracking notifications go; always -1, nowhere.",
         complexity="O(1)",
     ),
     _spec(
@@ -193,6 +212,28 @@ CONNECTION: tuple[Spec, ...] = (
             "response_policy:all_succeeded",
         ),
         arguments="connection-name",
+    ),
+    _spec(
+        name="CLIENT TRACKING",
+        arity=-3,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="6.0.0",
+        summary="Client-side caching: only OFF, ON is refused.",
+        complexity="O(1)",
+        arguments="""
+            status=<ON | OFF> [REDIRECT client-id:integer] [PREFIX prefix+...] [BCAST] [OPTIN]
+            [OPTOUT] [NOLOOP]
+        """,
+    ),
+    _spec(
+        name="CLIENT TRACKINGINFO",
+        arity=2,
+        flags=NOSCRIPT | LOADING | STALE,
+        categories=("connection",),
+        since="6.2.0",
+        summary="What this connection tracks: nothing.",
+        complexity="O(1)",
     ),
     _spec(
         name="CLIENT UNBLOCK",

@@ -1,0 +1,1 @@
+"""Lists: items, nodes, the list. No I/O, no clock, no sockets."""
