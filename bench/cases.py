@@ -21,8 +21,9 @@ from bench.wire import Control, Words, encode
 CLIENTS = 50
 CROWD = 10_000
 AN_HOUR_MS = 3_600_000
+MESSAGE = ("news", "x" * 100)  # channel and payload
 _OTHER_CLIENTS = 100  # that a server has room for beside a crowd
-_STORED, _PENDING = "stored orders", "a million pending"  # what cases share
+_STORED, _PENDING, _VALUES = "stored orders", "a million pending", "values"  # what cases share
 
 # The sections of the report; --case takes their names.
 REQUESTS, SCALE, MEMORY, LATENCY, PERSISTENCE = (
@@ -72,6 +73,7 @@ class Case:
     clients: int = CLIENTS
     fsync: str | None = None  # appendfsync of both servers; None: no persistence
     readers: Readers | None = None  # who waits for what is added
+    listeners: int = 0  # who hear the message that is published
     crowd: int = 0  # more clients that are connected and idle
     shares: str | None = None  # cases of one name that stand together use the same servers
     kinds: tuple[str, ...] = (HEADWATER, REDIS)  # the servers that have the command
@@ -144,6 +146,33 @@ class Contrast:
 
 def ping(client: int, number: int) -> Words:
     return ("PING",)
+
+
+def set_value(client: int, number: int) -> Words:
+    return ("SET", data.value_key(number), data.VALUE)
+
+
+def get_value(client: int, number: int) -> Words:
+    return ("GET", data.value_key(number))
+
+
+def queue(client: int, number: int) -> Words:
+    """Each client adds to a list of its own and takes away, in turns."""
+    key = f"queue:{client}"
+    return ("LPOP", key) if number % 2 else ("RPUSH", key, data.ITEM)
+
+
+def lrange(client: int, number: int) -> Words:
+    first = number * 97 % (data.STORED_ITEMS - 100)
+    return ("LRANGE", data.LIST, str(first), str(first + 99))
+
+
+def run_script(client: int, number: int) -> Words:
+    return ("EVALSHA", data.SCRIPT_SHA, 1, data.value_key(number), data.VALUE)
+
+
+def publish(client: int, number: int) -> Words:
+    return ("PUBLISH", *MESSAGE)
 
 
 def xadd(client: int, number: int) -> Words:
@@ -271,6 +300,11 @@ def _consuming(
     )  # fmt: skip
 
 
+def _publish(listeners: int) -> Case:
+    name = "1 listener" if listeners == 1 else f"{listeners} listeners"
+    return Case(f"PUBLISH, {name}", publish, reply_lines=1, listeners=listeners)
+
+
 def _xadd(pipeline: int, span: int, goal: float) -> Case:
     return Case("XADD", xadd, pipeline, data.clear_incoming, span=span, reply_lines=2, goal=goal)
 
@@ -338,6 +372,27 @@ CASES: tuple[Case, ...] = (
         span=100_000,
         reply_lines=2,
     ),
+    *(
+        case
+        for pipeline in (1, 16)
+        for case in (
+            Case("SET", set_value, pipeline, data.store_values, goal=1.0, shares=_VALUES),
+            Case(
+                "GET",
+                get_value,
+                pipeline,
+                data.store_values,
+                goal=1.0,
+                shares=_VALUES,
+                reply_lines=2,
+            ),
+            Case("EVALSHA", run_script, pipeline, data.load_script, goal=1.0),
+        )
+    ),
+    Case("RPUSH, LPOP", queue, 16, data.clear_queues),
+    Case("LRANGE 100", lrange, 4, data.store_items),
+    _publish(1),
+    _publish(100),
     _reading("XRANGE COUNT 1", xrange(1), 0.8, pipeline=16),
     _reading("XRANGE COUNT 100", xrange(100), 0.3),
     _reading("XRANGE COUNT 1000", xrange(1000), 0.2),

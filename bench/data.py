@@ -6,6 +6,7 @@ has one size: the load generator counts bytes instead of parsing (see `bench.loa
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from itertools import repeat
@@ -19,6 +20,9 @@ GROUP = b"order-processors"
 IDLE_GROUP = b"without-pending"
 
 STORED_ORDERS = 100_000  # 1,000 blocks of 100 entries; a multiple of every consuming case's lap
+LIST, ITEM, STORED_ITEMS = "list", "item:000000000000001", 10_000
+STORED_VALUES = 100_000
+VALUE = "x" * 100
 MILLION = 1_000_000
 COLD_ORDERS = MILLION  # so many that few of the blocks a read finds were read shortly before
 OWN_PENDING = 10  # entries of the consumer whose history is read, among a million of another
@@ -84,6 +88,45 @@ def store_orders(control: Control, count: int = STORED_ORDERS) -> None:
     control.call("DEL", ORDERS)
     control.stream(fill_payloads(count))
     _check(control.call("XLEN", ORDERS), count, "stored orders")
+
+
+def value_key(number: int) -> str:
+    """One of the STORED_VALUES keys that hold a string."""
+    return f"session:{number * 7919 % STORED_VALUES:06d}"
+
+
+def store_values(control: Control) -> None:
+    """Let each of the keys hold a string."""
+    numbers = range(STORED_VALUES)
+    control.stream(
+        b"".join(encode(("SET", value_key(number), VALUE)) for number in numbers[i : i + 1000])
+        for i in range(0, STORED_VALUES, 1000)
+    )
+    _check(control.call("GET", value_key(1)), VALUE.encode(), "a stored value")
+
+
+SCRIPT = "return redis.call('set', KEYS[1], ARGV[1])"
+SCRIPT_SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+
+def load_script(control: Control) -> None:
+    """The script that EVALSHA cases run is in the cache."""
+    _check(control.call("SCRIPT", "LOAD", SCRIPT), SCRIPT_SHA.encode(), "the script's SHA-1")
+
+
+def clear_queues(control: Control) -> None:
+    """No lists."""
+    control.call("FLUSHALL")
+
+
+def store_items(control: Control) -> None:
+    """A list of STORED_ITEMS."""
+    control.call("DEL", LIST)
+    control.stream(
+        encode(("RPUSH", LIST, *(f"item:{i:015}" for i in range(start, start + 1000))))
+        for start in range(0, STORED_ITEMS, 1000)
+    )
+    _check(control.call("LLEN", LIST), STORED_ITEMS, "items")
 
 
 def store_cold(control: Control) -> None:
@@ -222,6 +265,6 @@ def _bulks(words: Words) -> bytes:
     return encode(words).partition(b"\r\n")[2]
 
 
-def _check(found: object, wanted: int, what: str) -> None:
+def _check(found: object, wanted: object, what: str) -> None:
     if found != wanted:
         raise RuntimeError(f"{what}: {found!r} instead of {wanted}")

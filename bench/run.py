@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from bench.blocked import BlockedLoad
-from bench.cases import Case, Contrast
+from bench.cases import MESSAGE, Case, Contrast
 from bench.crowd import crowd
+from bench.listening import ListeningLoad
 from bench.load import Load, LoadError
 from bench.servers import Launch, Server, ServerError, waited_ns_of
 from bench.wire import ReplyError
@@ -197,6 +198,14 @@ def _rounds(
                     samples[number][server.label].append(sample)
 
 
+def _load_of(case: Case, port: int) -> Load | BlockedLoad | ListeningLoad:
+    if case.readers is not None:
+        return BlockedLoad(port, case.clients, case.readers)
+    if case.listeners:
+        return ListeningLoad(port, case.clients, case.listeners, MESSAGE)
+    return Load(port, case.clients)
+
+
 class _Run:
     """One case on one server: its connections and what they send."""
 
@@ -206,11 +215,7 @@ class _Run:
         self._batches = batches
         self._size = size
         with blaming(server):
-            self._load = (
-                Load(server.port, case.clients)
-                if case.readers is None
-                else BlockedLoad(server.port, case.clients, case.readers)
-            )
+            self._load = _load_of(case, server.port)
 
     def __enter__(self) -> _Run:
         return self
@@ -227,7 +232,7 @@ class _Run:
 def _round(
     case: Case,
     server: Server,
-    load: Load | BlockedLoad,
+    load: Load | BlockedLoad | ListeningLoad,
     batches: list[list[bytes]],
     size: int,
     seconds: float,
