@@ -29,13 +29,13 @@ test: ## the whole test suite twice: compiled, then interpreted
 	@$(MAKE) --no-print-directory test-compiled HEADWATER_EXT=require
 	@$(MAKE) --no-print-directory test-pure HEADWATER_EXT=require
 
-test-compiled: build .venv/group-test ## the test suite, compiled
+test-compiled: build .venv/group-test .venv/group-frameworks ## the test suite, compiled
 	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled $(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-pure: build .venv/group-test ## the test suite, interpreted
-	HEADWATER_PURE=1 HEADWATER_TEST_MODE=interpreted $(BIN)/python -m pytest -m "not slow" $(ARGS)
+test-pure: build .venv/group-test ## the test suite without the frameworks, interpreted
+	HEADWATER_PURE=1 HEADWATER_TEST_MODE=interpreted $(BIN)/python -m pytest -m "not slow and not frameworks" $(ARGS)
 
-test-slow: build .venv/group-test ## the tests that take long, compiled
+test-slow: build .venv/group-test .venv/group-frameworks ## the tests that take long, compiled
 	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled $(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: build .venv/group-test .venv/group-lint .venv/group-bench ## ruff, its format, mypy --strict
@@ -81,6 +81,10 @@ clean: ## remove all that make has made; ./data stays
 # Dependency groups of pyproject.toml, each installed once.
 .venv/group-%: pyproject.toml .venv/created
 	$(PIP) install --quiet --group $*
+	@touch $@
+
+.venv/group-frameworks: tests/clients/frameworks.txt .venv/group-test
+	$(PIP) install --quiet --group frameworks --constraint $<
 	@touch $@
 
 # Installed, not linked: what the tests run is what a user gets. pip builds in ./build, where all

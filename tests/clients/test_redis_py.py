@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,19 +12,6 @@ import redis
 from support.servers import Server
 
 BLOCKED_SECONDS = 20
-
-
-@pytest.fixture(params=[(2, False), (2, True), (3, False), (3, True)], ids=str)
-def client(request: pytest.FixtureRequest, headwater: Server) -> Iterator[Any]:
-    protocol, decode = request.param
-    with redis.Redis(
-        host="127.0.0.1",
-        port=headwater.port,
-        protocol=protocol,
-        decode_responses=decode,
-        client_name="tests",
-    ) as connected:
-        yield connected
 
 
 def text(value: Any) -> Any:

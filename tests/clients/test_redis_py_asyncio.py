@@ -112,3 +112,64 @@ def test_cancelled_reader_takes_nothing(run: Callable[..., None]) -> None:
         assert read == {"s": [["1-0", {"n": "1"}]]}
 
     run(scenario)
+
+
+def test_channels(run: Callable[..., None]) -> None:
+    async def scenario(client: Any) -> None:
+        async with client.pubsub(ignore_subscribe_messages=True) as subscriber:
+            await subscriber.subscribe("news")
+            await subscriber.psubscribe("w*")
+            async with asyncio.timeout(BLOCKED_SECONDS):
+                while await client.pubsub_numpat() < 1:
+                    await asyncio.sleep(0.001)
+                for number in range(100):
+                    assert await client.publish("news", number) == 1
+                assert await client.publish("weather", "rain") == 1
+                heard = []
+                async for message in subscriber.listen():
+                    heard.append((text(message["channel"]), text(message["data"])))
+                    if len(heard) == 101:
+                        break
+        assert heard == [*(("news", str(number)) for number in range(100)), ("weather", "rain")]
+
+    run(scenario)
+
+
+def test_scripts_and_locks(run: Callable[..., None]) -> None:
+    async def scenario(client: Any) -> None:
+        script = client.register_script("return {KEYS[1], ARGV[1], redis.call('INCR', KEYS[1])}")
+        assert text(await script(keys=["n"], args=["a"])) == ["n", "a", 1]
+        await client.script_flush()
+        assert text(await script(keys=["n"], args=["a"])) == ["n", "a", 2]
+        inside = 0
+
+        async def work(number: int) -> None:
+            nonlocal inside
+            async with client.lock("lock", timeout=100, sleep=0.001):
+                inside += 1
+                assert inside == 1
+                await client.rpush("order", number)
+                inside -= 1
+
+        async with asyncio.timeout(BLOCKED_SECONDS):
+            await asyncio.gather(*(work(number) for number in range(10)))
+        assert sorted(text(await client.lrange("order", 0, -1))) == sorted(map(str, range(10)))
+        assert await client.exists("lock") == 0
+
+    run(scenario)
+
+
+def test_workers_on_a_list(run: Callable[..., None]) -> None:
+    """Blocked in turn, served in turn: each task goes to one of them."""
+
+    async def scenario(client: Any) -> None:
+        tasks = [asyncio.create_task(client.blpop(["a", "b"], 20)) for _ in range(20)]
+        await wait_blocked(client, 20)
+        await client.rpush("b", *range(15))
+        await client.rpush("a", *range(15, 30))
+        async with asyncio.timeout(BLOCKED_SECONDS):
+            got = text(await asyncio.gather(*tasks))
+        assert sorted(int(item) for _, item in got) == list(range(20))
+        assert text(await client.lrange("a", 0, -1)) == [str(number) for number in range(20, 30)]
+
+    run(scenario)
