@@ -347,3 +347,8 @@ def test_a_function_that_runs_too_long(start: StartServer, start_reference: Star
 def test_a_library_that_never_ends_its_load(pair: Pair) -> None:
     load(pair, "while true do end")
     load(pair, "local function f() return f() end f()")
+
+
+def test_registering_is_only_for_loading(pair: Pair) -> None:
+    load(pair, "local r = redis.register_function r('f', function() r('g', function() end) end)")
+    pair.same(pair.main, "FCALL", "f", 0)

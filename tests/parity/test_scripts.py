@@ -211,3 +211,13 @@ def test_scripts_of_eval_are_forgotten_those_loaded_are_not(
         text = client.ok("INFO", "memory").decode()
         assert "number_of_cached_scripts:501\r\n" in text
         assert re.search(r"evicted_scripts:\d+", client.ok("INFO", "stats").decode())
+
+
+def test_big_numbers_and_wrong_words_among_many(clients: tuple[Connection, Connection]) -> None:
+    for number in ("1e17", "-1e17", "2^60 + 2^10", "2^62 - 1024", "2^62", "-2^62", "5e18", "2^63"):
+        both(clients, "EVAL", f"return redis.call('echo', {number})", 0)
+        both(clients, "EVAL", f"return {{double = {number}}}", 0)
+    words = "local t = {'rpush', 'wrong'} for i = 1, 30 do t[#t + 1] = i end t[20] = {} "
+    both(clients, "EVAL", f"{words} return redis.pcall(unpack(t))", 0)
+    both(clients, "EVAL", f"{words} return redis.call(unpack(t))", 0)
+    both(clients, "EVAL", f"{words} redis.pcall(unpack(t)) return 'on'", 0)

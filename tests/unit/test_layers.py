@@ -28,7 +28,7 @@ LAYERS = (
     ("resp",),
     ("value", "errors", "clock"),
     ("__init__",),  # the package itself, whose mode() looks at raw
-    ("xxh3",),
+    ("xxh3", "replacing"),
     ("raw", "limits", "glob", "_version"),
 )
 """Parts of the package; one imports itself and what is in lines below its own, nothing else."""

@@ -7,7 +7,6 @@ one or the new one. Every mistake in it is told with its line, and passwords nev
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 
 from headwater.acl.rules import (
@@ -21,6 +20,7 @@ from headwater.acl.rules import (
 )
 from headwater.acl.users import User
 from headwater.errors import HeadwaterError
+from headwater.replacing import replace_file
 
 
 class UserFileError(HeadwaterError):
@@ -96,25 +96,8 @@ def _text(word: bytes) -> str:
 def write_file(users: Iterable[User], path: str) -> None:
     """Put the users into a file in place of what is there; raises OSError."""
     path = os.path.realpath(path)
-    folder = os.path.dirname(path)
     try:
         mode = os.stat(path).st_mode & 0o7777
     except FileNotFoundError:
         mode = 0o600  # hashes of weak passwords can be guessed
-    data = b"".join([user_line(user) + b"\n" for user in users])
-    descriptor, temporary = tempfile.mkstemp(prefix=".headwater-", suffix=".acl", dir=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    replace_file(path, b"".join([user_line(user) + b"\n" for user in users]), mode)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 
 from headwater.config.file import INCLUDE, load_data, split_line
 from headwater.config.kinds import quote
 from headwater.config.options import BY_NAME, OPTIONS
 from headwater.config.store import USER, Config, ConfigError
+from headwater.replacing import replace_file
 
 MARK = "# Written by CONFIG REWRITE"
 _PLAIN_RULE = re.compile(rb"[!#-&(-\[\]-~]+")  # no space, quote or backslash
@@ -27,7 +27,7 @@ def rewrite_file(config: Config, path: str) -> None:
             mode = os.fstat(file.fileno()).st_mode & 0o7777
     except FileNotFoundError:
         old, mode = b"", 0o600  # it may hold a password
-    _replace(path, rewritten(config, old, path), mode)
+    replace_file(path, rewritten(config, old, path), mode)
 
 
 def rewritten(config: Config, old: bytes, path: str) -> bytes:
@@ -115,23 +115,3 @@ def _words(line: bytes) -> list[str]:
 
 def _line(name: str, value: str) -> bytes:
     return f"{name} {value}".encode()
-
-
-def _replace(path: str, data: bytes, mode: int) -> None:
-    folder = os.path.dirname(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=".headwater-", suffix=".conf", dir=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -15,7 +15,7 @@ cpdef Py_ssize_t put_element(
     bytearray out, Py_ssize_t pos, bytearray source, Py_ssize_t start, Py_ssize_t n
 ) noexcept
 @cython.locals(to="unsigned char *", size=int, i=int)
-cdef Py_ssize_t _put_integer(bytearray out, Py_ssize_t pos, long long value) noexcept
+cpdef Py_ssize_t put_integer(bytearray out, Py_ssize_t pos, long long value) noexcept
 @cython.locals(data="const unsigned char *", b=int, size=Py_ssize_t)
 cpdef Py_ssize_t size_at(bytearray buf, Py_ssize_t pos) noexcept
 @cython.locals(data="const unsigned char *", at=Py_ssize_t, size=Py_ssize_t, shift=int)

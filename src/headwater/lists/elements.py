@@ -77,7 +77,7 @@ def put_element(out: bytearray, pos: int, source: bytearray, start: int, n: int)
     if 0 < n <= _INTEGER_MAX_BYTES and source[start] <= 57:
         ok, value = parse_int(source, start, n)
         if ok:
-            return _put_integer(out, pos, value)
+            return put_integer(out, pos, value)
     if n < 64:
         to[pos] = 0x80 | n
         size = n + 1
@@ -101,7 +101,8 @@ def put_element(out: bytearray, pos: int, source: bytearray, start: int, n: int)
     return pos + width
 
 
-def _put_integer(out: bytearray, pos: int, value: int) -> int:
+def put_integer(out: bytearray, pos: int, value: int) -> int:
+    """Write an integer as an element; returns the place behind it. There is room for 10 bytes."""
     to = out
     size = _integer_bytes(value)
     if size == 1:

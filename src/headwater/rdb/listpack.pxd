@@ -1,6 +1,7 @@
 cimport cython
 
-from headwater.raw cimport alloc, copy, equal, get_u32, parse_int, put_u16, put_u32
+from headwater.lists.elements cimport put_element, put_integer
+from headwater.raw cimport alloc, equal, get_u32, put_u16, put_u32
 from headwater.streams.block cimport Block
 from headwater.streams.ids cimport u64
 
@@ -42,11 +43,3 @@ cdef Py_ssize_t _number(bytearray source, Py_ssize_t at) noexcept
 @cython.locals(difference=u64)
 cdef Py_ssize_t _put_difference(bytearray out, Py_ssize_t pos, u64 value, u64 base) noexcept
 cdef long long _as_signed(u64 value) noexcept
-@cython.locals(to="unsigned char *", size="int", i="int")
-cpdef Py_ssize_t put_integer(bytearray out, Py_ssize_t pos, long long value) noexcept
-@cython.locals(ok=bint, value="long long", size=Py_ssize_t)
-cpdef Py_ssize_t put_string(
-    bytearray out, Py_ssize_t pos, bytearray source, Py_ssize_t start, Py_ssize_t n
-) noexcept
-@cython.locals(width="int", i="int", part="int")
-cdef Py_ssize_t _put_back_length(bytearray out, Py_ssize_t pos, Py_ssize_t size) noexcept

@@ -7,7 +7,8 @@ the byte 255. docs/formats/rdb.md shows the elements of a node and how each is e
 
 from __future__ import annotations
 
-from headwater.raw import alloc, copy, equal, get_u32, parse_int, put_u16, put_u32
+from headwater.lists.elements import put_element, put_integer
+from headwater.raw import alloc, equal, get_u32, put_u16, put_u32
 from headwater.rdb.types import ENTRY_SAME_FIELDS
 from headwater.streams.block import Block
 from headwater.streams.ids import MAX
@@ -75,7 +76,7 @@ class Packer:
         for i in range(fields):
             n = _number(source, at)
             start = _behind_line(source, at)
-            pos = put_string(out, pos, source, start, n)
+            pos = put_element(out, pos, source, start, n)
             put_u32(self._names, 8 * i, at)
             put_u32(self._names, 8 * i + 4, start + n + 2 - at)
             at = start + n + 2
@@ -126,7 +127,7 @@ class Packer:
                 while data[at] != 13:
                     n = n * 10 + (data[at] - 48)
                     at += 1
-                pos = put_string(out, pos, source, at + 2, n)
+                pos = put_element(out, pos, source, at + 2, n)
                 at += n + 4
                 i += 1
         out[flags_pos] = ENTRY_SAME_FIELDS if same else 0
@@ -142,7 +143,7 @@ class Packer:
             while data[at] != 13:
                 n = n * 10 + (data[at] - 48)
                 at += 1
-            pos = put_string(out, pos, source, at + 2, n)
+            pos = put_element(out, pos, source, at + 2, n)
             at += n + 4
         self._elements += 2 * fields + 5
         return put_integer(out, pos, 2 * fields + 4)
@@ -182,77 +183,3 @@ def _put_difference(out: bytearray, pos: int, value: int, base: int) -> int:
 def _as_signed(value: int) -> int:
     """The same number, of C's signed type when compiled; it is at most _SIGNED_MAX."""
     return value
-
-
-def put_integer(out: bytearray, pos: int, value: int) -> int:
-    """Write an integer element into a buffer with room for it; returns the place behind it."""
-    to = out
-    if 0 <= value <= 127:
-        to[pos] = value
-        to[pos + 1] = 1
-        return pos + 2
-    if -4096 <= value <= 4095:
-        to[pos] = 0xC0 | ((value >> 8) & 0x1F)
-        to[pos + 1] = value & 0xFF
-        to[pos + 2] = 2
-        return pos + 3
-    if -32768 <= value <= 32767:
-        to[pos] = 0xF1
-        size = 2
-    elif -8388608 <= value <= 8388607:
-        to[pos] = 0xF2
-        size = 3
-    elif -2147483648 <= value <= 2147483647:
-        to[pos] = 0xF3
-        size = 4
-    else:
-        to[pos] = 0xF4
-        size = 8
-    for i in range(size):
-        to[pos + 1 + i] = (value >> (8 * i)) & 0xFF
-    to[pos + 1 + size] = size + 1
-    return pos + 2 + size
-
-
-def put_string(out: bytearray, pos: int, source: bytearray, start: int, n: int) -> int:
-    """Write `n` bytes of another buffer as an element; what reads as an integer becomes one.
-
-    Returns the place behind it; there is room for n + 10 bytes.
-    """
-    if 0 < n <= 20 and source[start] <= 57:
-        ok, value = parse_int(source, start, n)
-        if ok:
-            return put_integer(out, pos, value)
-    if n < 64:
-        out[pos] = 0x80 | n
-        size = n + 1
-    elif n < 4096:
-        out[pos] = 0xE0 | (n >> 8)
-        out[pos + 1] = n & 0xFF
-        size = n + 2
-    else:
-        out[pos] = 0xF0
-        put_u32(out, pos + 1, n)
-        size = n + 5
-    copy(out, pos + size - n, source, start, n)
-    pos += size
-    if size <= 127:
-        out[pos] = size
-        return pos + 1
-    return _put_back_length(out, pos, size)
-
-
-def _put_back_length(out: bytearray, pos: int, size: int) -> int:
-    """Write the bytes of an element, 7 bits a byte, the lowest last: it is read backwards."""
-    if size < 16383:
-        width = 2
-    elif size < 2097151:
-        width = 3
-    elif size < 268435455:
-        width = 4
-    else:
-        width = 5
-    for i in range(width):
-        part = (size >> (7 * (width - 1 - i))) & 0x7F
-        out[pos + i] = part if i == 0 else part | 0x80
-    return pos + width

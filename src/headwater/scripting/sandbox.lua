@@ -116,16 +116,13 @@ local function tick()
     end
     return
   end
-  if not killed then
-    killed = true
-  else
-    local interrupted = getinfo(2, "f").func
-    if interrupted == run or interrupted == apply or interrupted == unstage then
-      killed = false -- the script is over
-      sethook(tick, "", HOOK_EVERY)
-      return
-    end
+  local interrupted = getinfo(2, "f").func
+  if interrupted == unstage or killed and (interrupted == run or interrupted == apply) then
+    killed = false -- the script is over
+    sethook(tick, "", HOOK_EVERY)
+    return
   end
+  killed = true
   -- From now on at every instruction, so that no pcall of the script's goes on behind it.
   sethook(tick, "", 1)
   error({err = "ERR " .. host_reason()}, 0)
@@ -605,7 +602,7 @@ local function call_packed(n, ...)
       word = host_number(word)
       arguments[i] = word
     elseif type(word) ~= "string" then
-      redis_error("Lua redis lib command arguments must be strings or integers")
+      return "ERR Lua redis lib command arguments must be strings or integers", FAILURE
     end
     lengths[i] = #word
   end
@@ -776,7 +773,10 @@ local function split(keys, first, ...)
   return names, rest
 end
 
-function unstage() staged = nil end
+-- Lets go of the words of a script that is over, or did not begin.
+function unstage()
+  staged, globals.KEYS, globals.ARGV = nil, nil, nil
+end
 
 -- Runs what is kept under a name, with KEYS and ARGV.
 function run(name, resp3, keys, ...)

@@ -3,10 +3,10 @@ cdef class VM:
     cdef public bytes label
     cdef public object lua              # the LuaRuntime; None when it is closed
     cdef public object tools            # what sandbox.lua returns
-    cdef object _apply, _compile, _run, _stage
+    cdef object _apply, _compile, _run, _stage, _unstage
     cdef object _collect, _set_limit, _used
     cdef object _names
-    cdef bint _limited
+    cdef bint _full, _limited
 
     cpdef object run(self, bytes name, bint resp3, Py_ssize_t keys, list words)
     cpdef object apply(self, bytes name, bint resp3, Py_ssize_t keys, list words)

@@ -65,11 +65,13 @@ class VM:
         "_apply",
         "_collect",
         "_compile",
+        "_full",
         "_limited",
         "_names",
         "_run",
         "_set_limit",
         "_stage",
+        "_unstage",
         "_used",
         "host",
         "label",
@@ -98,6 +100,7 @@ class VM:
         self._set_limit = self.lua.set_max_memory
         self._collect = self.lua.gccollect
         self._limited = False
+        self._full = False
         loaded = {} if libraries is None else libraries(self.lua)
         self._names = _NAMES | _names_in(loaded)
         major, minor, patch_level = (int(part) for part in version.split(b"."))
@@ -130,6 +133,7 @@ class VM:
         self._run = self.tools[b"run"]
         self._apply = self.tools[b"apply"]
         self._stage = self.tools[b"stage"]
+        self._unstage = self.tools[b"unstage"]
         self._compile = self.tools[b"compile"]
         strip = self.lua.execute(_STRIP, name=b"=headwater")
         strip()
@@ -147,7 +151,10 @@ class VM:
 
     def forget(self, name: bytes) -> None:
         """Let go of what is kept under a name."""
+        self.make_room(len(name))
         self.tools[b"forget"](name)
+        if self._full:
+            self._tidy()
 
     def clear(self) -> None:
         """Let go of everything."""
@@ -191,6 +198,8 @@ class VM:
         return self._enter(self._apply, name, resp3, keys, words)
 
     def _enter(self, function: Any, name: bytes, resp3: bool, keys: int, words: list[bytes]) -> Any:
+        if self._full:
+            return ERROR, b"ERR not enough memory", b"", -1, False
         try:
             if len(words) <= _PUSHED_AT_ONCE:
                 result = function(name, resp3, keys, *words)
@@ -204,14 +213,23 @@ class VM:
             if self.host.kill:
                 text = self.host.reason()
             result = (ERROR, b"ERR " + text, b"", -1, False)
-            self.tools[b"unstage"]()  # or the next script would be given these words
+            self.make_room(0)
+            self._unstage()  # or the next script would be given these words
         self._tidy()
         return result
 
     def _tidy(self) -> None:
-        """A script is over: what it used is free, the limit holds again."""
+        """A script is over: what it used is free, the limit holds again.
+
+        But for what a library of functions keeps: when that is nearly all, nothing runs until the
+        library is deleted, for pushing as much as its words would meet the limit.
+        """
+        self._full = False
         if self._used() > _KEPT_BYTES:
+            self.make_room(0)
+            self._unstage()
             self._collect()
+            self._full = self._used() + _SPARE_BYTES >= SCRIPT_MEMORY_BYTES
             if self._limited:
                 self._limited = False
                 self._set_limit(SCRIPT_MEMORY_BYTES)
@@ -248,7 +266,7 @@ class VM:
     def close(self) -> None:
         """Give the machine back; it would take Python's collector of cycles otherwise."""
         self.lua = self.tools = None
-        self._run = self._apply = self._stage = self._compile = None
+        self._run = self._apply = self._stage = self._unstage = self._compile = None
         self._used = self._set_limit = self._collect = None
 
     def memory(self) -> int:

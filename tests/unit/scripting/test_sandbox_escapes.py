@@ -234,3 +234,22 @@ def test_what_overflows_an_int_is_not_unpacked(bounds: str, store: Embedded) -> 
     assert "too many results to unpack" in error
     assert store.main.ok("EVAL", "return {unpack({1, 2, 3}, 2)}", 0) == [2, 3]
     assert store.main.ok("EVAL", "return {unpack({1, 2, 3}, '1', 2)}", 0) == [1, 2]
+
+
+def test_a_library_that_keeps_all_memory_can_still_be_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machines, "SCRIPT_MEMORY_BYTES", 24 * 1024 * 1024)
+    store = Embedded()
+    hoard = (
+        "local kept = {} redis.register_function('hoard', function(keys, args) "
+        "while true do kept[#kept + 1] = {#kept} end end)"
+    )
+    store.main.ok("FUNCTION", "LOAD", f"#!lua name=greedy\n{hoard}")
+    other = "redis.register_function('other', function() return redis.call('echo', 'fine') end)"
+    store.main.ok("FUNCTION", "LOAD", f"#!lua name=modest\n{other}")
+    for i in range(5):
+        assert "not enough memory" in store.main.error("FCALL", "hoard", 1, f"k{i}", "a" * 1000)
+    assert "not enough memory" in store.main.error("FCALL", "other", 0)
+    store.main.ok("FUNCTION", "DELETE", "greedy")
+    assert store.main.ok("FCALL", "other", 0) == b"fine"
