@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 
 def replace_file(path: str, data: bytes, mode: int) -> None:
@@ -11,6 +10,8 @@ def replace_file(path: str, data: bytes, mode: int) -> None:
 
     It is written beside it, synced, and renamed; `path` is no symbolic link.
     """
+    import tempfile  # with all that it brings, for the few who ever write such a file
+
     folder, name = os.path.split(path)
     descriptor, temporary = tempfile.mkstemp(
         prefix=".headwater-", suffix=os.path.splitext(name)[1], dir=folder

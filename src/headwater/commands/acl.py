@@ -184,9 +184,7 @@ def acl_dryrun(session: Session, request: Request, reply: Reply) -> None:
     if user is None:
         raise errors.ACL_USER_UNKNOWN.error(request.arg(2))
     tried = from_words(request.words()[3:])
-    found = state.table.lookup(tried.arg(0))
-    if found is not None and found.subcommands is not None and tried.argc > 1:
-        found = found.subcommand(tried.arg(1))
+    found = state.table.resolve(tried)
     if found is None:
         raise errors.ACL_COMMAND_UNKNOWN.error(tried.arg(0))
     if not found.accepts(tried.argc):

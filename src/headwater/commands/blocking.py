@@ -7,9 +7,8 @@ honours the first time (COUNT, NOACK, CLAIM, a missing group) it honours on waki
 
 from __future__ import annotations
 
-import logging
-
 from headwater import errors
+from headwater.commands.failures import answer_failure
 from headwater.commands.session import REPLY_ON, Session, keep_silent
 from headwater.commands.state import NOT_PAUSED, PAUSED_ALL, ServerState
 from headwater.commands.table import Command
@@ -23,7 +22,6 @@ from headwater.resp.request import Request, from_words
 from headwater.streams.stream import Stream
 from headwater.value import Value
 
-_log = logging.getLogger("headwater")
 _NEVER = NEVER  # the same as a C number
 _REPLY_ON = REPLY_ON
 
@@ -280,22 +278,10 @@ def _run(state: ServerState, blocked: Blocked, reply: Reply) -> int:
         if session.permissions is not None:
             _check_permission(session, terms.command, request)
         terms.command.handler(session, request, reply)
-    except errors.CommandError as error:
-        reply.clear()
-        reply.error(error.text)
-        state.count_error(error.text)
-        terms.command.failed_calls += 1
-        result = _FAILED
-    except Exception:
+    except Exception as error:
         # Its own fault, not that of the command that woke it.
-        name: bytes = terms.command.name
-        _log.exception("the command '%s' failed unexpectedly on waking", name.decode())
-        state.unexpected_errors += 1
         reply.clear()
-        text = errors.INTERNAL.text(name)
-        reply.error(text)
-        state.count_error(text)
-        terms.command.failed_calls += 1
+        answer_failure(state, terms.command, error, reply)
         result = _FAILED
     finally:
         session.database = database

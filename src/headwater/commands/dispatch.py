@@ -10,6 +10,7 @@ import logging
 
 from headwater import errors
 from headwater.commands.blocking import serve_ready
+from headwater.commands.failures import answer_failure
 from headwater.commands.flags import (
     ADMIN,
     DENYOOM,
@@ -102,20 +103,9 @@ def call(session: Session, command: Command, request: Request, reply: Reply) -> 
     assert handler is not None
     try:
         handler(session, request, reply)
-    except errors.CommandError as error:
+    except Exception as error:
         reply.rewind(parts, pos)
-        reply.error(error.text)
-        if not error.counted:
-            state.count_error(error.text)
-        command.failed_calls += 1
-    except Exception:
-        _log.exception("the command '%s' failed unexpectedly", command.name.decode())
-        state.unexpected_errors += 1
-        reply.rewind(parts, pos)
-        text = errors.INTERNAL.text(command.name)
-        reply.error(text)
-        state.count_error(text)
-        command.failed_calls += 1
+        answer_failure(state, command, error, reply)
     end = monotonic_us()
     took = end - start
     if state.at_us:

@@ -11,6 +11,7 @@ from headwater.commands.help import help_of
 from headwater.commands.keyspecs import FoundKeys, Words
 from headwater.commands.table import Command, CommandTable, command
 from headwater.glob import matches
+from headwater.resp.request import from_words
 
 if TYPE_CHECKING:
     from headwater.commands.session import Session
@@ -96,9 +97,7 @@ def command_list(session: Session, request: Request, reply: Reply) -> None:
 
 def _command_line(session: Session, words: Words) -> Command:
     """The command that a command line would run, or raises COMMAND_INVALID."""
-    found = _table(session).lookup(words[0])
-    if found is not None and found.subcommands is not None and len(words) > 1:
-        found = found.subcommand(words[1])
+    found = _table(session).resolve(from_words(words))
     if found is None:
         raise errors.COMMAND_INVALID.error()
     return found

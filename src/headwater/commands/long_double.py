@@ -1,4 +1,5 @@
-"""Numbers of 64 significant bits: what Redis on x86 adds in INCRBYFLOAT and INCREX BYFLOAT.
+"""Numbers of 64 significant bits: what Redis on x86 adds in INCRBYFLOAT and INCREX BYFLOAT,
+and what it reads timeouts of lists as.
 
 Python's floats have 53 bits and would give other digits. A number here is an exact fraction of
 integers, rounded to 64 bits (half to even) where the processor would round; it is printed with 17
@@ -116,8 +117,24 @@ def rounded(numerator: int, denominator: int) -> Number | None:
 def add(a: Number, b: Number) -> Number | None:
     """The sum; None if it is infinite."""
     low = min(a[1], b[1])
-    total = (a[0] << (a[1] - low)) + (b[0] << (b[1] - low))
-    return rounded(total << low, 1) if low >= 0 else rounded(total, 1 << -low)
+    return _nearest((a[0] << (a[1] - low)) + (b[0] << (b[1] - low)), low)
+
+
+def times(a: Number, factor: int) -> Number | None:
+    """The product; None if it is infinite."""
+    return _nearest(a[0] * factor, a[1])
+
+
+def _nearest(mantissa: int, exponent: int) -> Number | None:
+    if exponent >= 0:
+        return rounded(mantissa << exponent, 1)
+    return rounded(mantissa, 1 << -exponent)
+
+
+def ceiling(a: Number) -> int:
+    """The lowest integer that is not below."""
+    mantissa, exponent = a
+    return mantissa << exponent if exponent >= 0 else -(-mantissa >> -exponent)
 
 
 def negated(a: Number) -> Number:

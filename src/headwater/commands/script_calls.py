@@ -13,6 +13,7 @@ from typing import Any
 
 from headwater import errors
 from headwater.acl.selectors import ALLOWED
+from headwater.commands.failures import answer_failure
 from headwater.commands.flags import ADMIN, DENYOOM, MAY_WRITE, NOSCRIPT, SKIP_MONITOR, WRITE
 from headwater.commands.session import Session
 from headwater.commands.state import ServerState
@@ -38,6 +39,11 @@ _LOWEST = -(1 << 63)
 _EXACT = 1 << 53
 _LOG_LEVELS = (logging.DEBUG, 15, 25, logging.WARNING)
 _log = logging.getLogger("headwater")
+
+
+def sha1_of(text: bytes) -> bytes:
+    """The SHA-1 of a text in hexadecimal: the name of a script, and redis.sha1hex."""
+    return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
 
 
 class ScriptSession(Session):
@@ -180,9 +186,7 @@ class ScriptHost:
         session = self.session
         state = self.state
         request.set_words(words)
-        command = state.table.of_request(request)
-        if command is not None and command.subcommands is not None and request.argc > 1:
-            command = command.subcommand(words[1])
+        command = state.table.resolve(request)
         if command is None:
             return self._refused(errors.CALL_UNKNOWN.text())
         if not command.accepts(request.argc) or command.handler is None:
@@ -200,19 +204,9 @@ class ScriptHost:
         start = monotonic_us()
         try:
             command.handler(session, request, reply)
-        except errors.CommandError as error:
+        except Exception as error:
             reply.clear()
-            reply.error(error.text)
-            state.count_error(error.text)
-            command.failed_calls += 1
-        except Exception:
-            _log.exception("the command '%s' failed unexpectedly", command.name.decode())
-            state.unexpected_errors += 1
-            reply.clear()
-            text = errors.INTERNAL.text(command.name)
-            reply.error(text)
-            state.count_error(text)
-            command.failed_calls += 1
+            answer_failure(state, command, error, reply)
         end = monotonic_us()
         command.observe(end - start)
         state.commands_processed += 1
@@ -315,15 +309,13 @@ class ScriptHost:
 
     def sha1(self, text: bytes) -> bytes:
         """redis.sha1hex"""
-        return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
+        return sha1_of(text)
 
     def acl(self, *words: bytes) -> bool | None:
         """redis.acl_check_cmd: whether the caller may; None if there is no such command."""
         request = self.request
         request.set_words(list(words))
-        command = self.state.table.of_request(request)
-        if command is not None and command.subcommands is not None and request.argc > 1:
-            command = command.subcommand(words[1])
+        command = self.state.table.resolve(request)
         if command is None:
             return None
         permissions = self.session.permissions

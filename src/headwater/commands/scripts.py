@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import OrderedDict
 from typing import Any
@@ -16,14 +15,12 @@ from headwater._version import REDIS_VERSION
 from headwater.commands.flags import ALLOW_BUSY
 from headwater.commands.help import help_of
 from headwater.commands.script_calls import (
-    ALLOW_CROSS_SLOT,
     ALLOW_OOM,
-    ALLOW_STALE,
     COMPATIBLE,
-    NO_CLUSTER,
     NO_WRITES,
     ScriptHost,
     finish,
+    sha1_of,
 )
 from headwater.commands.session import Session
 from headwater.commands.state import ServerState
@@ -32,7 +29,7 @@ from headwater.limits import SCRIPTS_CACHED
 from headwater.resp.parser import split_words
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
-from headwater.scripting.functions import Functions
+from headwater.scripting.functions import FLAG_NAMES, Functions
 
 _log = logging.getLogger("headwater")
 _SHA_BYTES = 40
@@ -41,13 +38,7 @@ _SCRIPT_BYTES = 200
 """What a cached script takes beside its text."""
 _COMPATIBLE, _NO_WRITES, _ALLOW_OOM = COMPATIBLE, NO_WRITES, ALLOW_OOM  # as C numbers
 
-FLAGS = {
-    b"no-writes": NO_WRITES,
-    b"allow-oom": ALLOW_OOM,
-    b"allow-stale": ALLOW_STALE,
-    b"no-cluster": NO_CLUSTER,
-    b"allow-cross-slot-keys": ALLOW_CROSS_SLOT,
-}
+FLAGS = {name: 1 << bit for bit, name in enumerate(FLAG_NAMES)}
 """What a script can say of itself in its first line."""
 
 
@@ -301,14 +292,10 @@ def _check_keys(request: Request) -> int:
     return keys
 
 
-def _sha_of(text: bytes) -> bytes:
-    return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
-
-
 def _eval(session: Session, request: Request, reply: Reply, read_only: bool) -> None:
     scripting: Scripting = session.state.scripting
     text = request.arg(1)
-    sha = _sha_of(text)
+    sha = sha1_of(text)
     script = scripting.find(sha)
     if script is None:
         _check_keys(request)
@@ -366,7 +353,7 @@ def evalsha_ro(session: Session, request: Request, reply: Reply) -> None:
 def script_load(session: Session, request: Request, reply: Reply) -> None:
     scripting: Scripting = session.state.scripting
     text = request.arg(2)
-    sha = _sha_of(text)
+    sha = sha1_of(text)
     script = scripting.scripts.get(sha)
     if script is None:
         scripting.add(sha, text, True)

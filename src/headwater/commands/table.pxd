@@ -47,6 +47,8 @@ cdef class CommandTable:
                    found=Command)
     cpdef Command of_request(self, Request request)
     @cython.locals(found=Command)
+    cpdef Command resolve(self, Request request)
+    @cython.locals(found=Command)
     cpdef Command lookup(self, bytes name)
     cpdef Command find(self, bytes full_name)
     cpdef object reset_statistics(self)

@@ -195,6 +195,13 @@ class CommandTable:
             self._recent[slot] = found
         return found
 
+    def resolve(self, request: Request) -> Command | None:
+        """The command or subcommand that a request would run; None if there is none."""
+        found = self.of_request(request)
+        if found is not None and found.subcommands is not None and request.argc > 1:
+            return found.subcommand(request.arg(1))
+        return found
+
     def lookup(self, name: bytes) -> Command | None:
         """The command called `name`, in any letter case; None if there is none."""
         found = self._spellings.get(name)
