@@ -20,6 +20,7 @@ from headwater.commands.scripts import Scripting
 from headwater.commands.slowlog import Slowlog
 from headwater.commands.state import ServerState
 from headwater.commands.table import CommandTable
+from headwater.commands.upkeep import run_due
 from headwater.config import Config
 from headwater.journal.disk import Disk
 from headwater.keyspace.database import Keyspace
@@ -58,6 +59,7 @@ class Engine:
         self.keyspace = Keyspace(self.clock, config.get_int("databases"))
         self.waiters = Waiters()
         self.keyspace.waiters = self.waiters
+        self.keyspace.calendar.on_earlier = self.waiters.look_at
         self.slowlog = Slowlog()
         self.latency = LatencyMonitor()
         self.state = ServerState(
@@ -109,11 +111,13 @@ class Engine:
 
     def next_ms(self) -> int:
         """Unix time in ms at which `run_due` has something to do; far away when nothing has."""
-        return self.waiters.next_ms()
+        at_ms = self.waiters.next_ms()
+        return at_ms if self.state.loading else min(at_ms, self.keyspace.calendar.next_ms())
 
     def run_due(self) -> None:
-        """End the waits whose time is over and serve the readers whose pending entry is due."""
+        """Look after what is due: streams with settings, waits whose time is over, readers."""
         self.clock.refresh()
+        run_due(self.state)
         serve_due(self.state)
         self.state.recorder.seal()
 
@@ -128,6 +132,7 @@ class Engine:
             self.state.over_memory = self.state.memory.over
             self.persistence.tick()
             self.packer.tick()
+            self.waiters.look_at(self.keyspace.calendar.next_ms())
         return more
 
     def clean(self) -> bool:

@@ -57,6 +57,7 @@ MOVE_ITEM         op | key | text | u8 flags
 LOAD_LIBRARY      op | text | text
 DELETE_LIBRARY    op | text
 FLUSH_LIBRARIES   op
+CONFIGURE_GROUP   op | group | text
 
 What each means, with its flags, stands at its number.
 """
@@ -191,6 +192,9 @@ DELETE_LIBRARY = 41
 
 FLUSH_LIBRARIES = 42
 """All libraries of functions are deleted."""
+
+CONFIGURE_GROUP = 43
+"""A group has these settings (streams/settings.py); an empty text: all are off."""
 
 NAMES = {
     number: name

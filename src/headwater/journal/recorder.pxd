@@ -1,6 +1,6 @@
 cimport cython
 
-from headwater.journal.batches cimport RecordWriter
+from headwater.journal.managed cimport ManagedRecorder
 from headwater.raw cimport copy, copy_bytes, put_i64, put_u32, put_u64
 from headwater.resp.request cimport Request
 from headwater.streams.block cimport Block
@@ -20,18 +20,7 @@ cdef int COUNTS_AS_ADDED, DROPS_REFERENCES, LIMITS_GROUPS, MAKES_STREAM, NO_ACK,
 
 
 @cython.final
-cdef class Recorder(RecordWriter):
-    @cython.locals(n=Py_ssize_t, pos=Py_ssize_t, buf=bytearray)
-    cdef Py_ssize_t _key(self, int op, Py_ssize_t db, bytes key, Py_ssize_t more) except -1
-    @cython.locals(pos=Py_ssize_t)
-    cdef Py_ssize_t _group(self, int op, Py_ssize_t db, bytes key, bytes group, Py_ssize_t more) except -1
-    @cython.locals(pos=Py_ssize_t)
-    cdef Py_ssize_t _member(
-        self, int op, Py_ssize_t db, bytes key, bytes group, bytes consumer, Py_ssize_t more
-    ) except -1
-    cdef Py_ssize_t _text(self, Py_ssize_t pos, bytes text) noexcept
-    cdef Py_ssize_t _id(self, Py_ssize_t pos, u64 ms, u64 seq) noexcept
-
+cdef class Recorder(ManagedRecorder):
     @cython.locals(block=Block, entry=bytearray, start=Py_ssize_t, n=Py_ssize_t, pos=Py_ssize_t, buf=bytearray)
     cpdef void add_entry(
         self,

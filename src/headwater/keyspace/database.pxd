@@ -31,6 +31,7 @@ cdef class Keyspace:
     cdef public Recorder recorder
     cdef public object libraries
     cdef public Registry packing
+    cdef public object calendar
     cdef public bint has_idmp, has_nacked
     cdef public long long list_fill     # list-max-listpack-size
     cdef public unsigned int notify_classes

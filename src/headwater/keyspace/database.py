@@ -22,6 +22,7 @@ from typing import Any
 
 from headwater.clock import Clock
 from headwater.journal.recorder import Recorder
+from headwater.keyspace.calendar import Calendar
 from headwater.keyspace.cut import TableCut
 from headwater.keyspace.expiry import NEVER, ExpiryWheel
 from headwater.keyspace.functions import Libraries
@@ -52,6 +53,7 @@ class Keyspace:
     the classes of events (notifications.py) that `notifier(class, event, key, database index)` is
     told of; 0: none. libraries: the code of functions, which belongs to no database. list_fill:
     `list-max-listpack-size`. packing: learns which streams have blocks that may be compressed.
+    calendar: when streams with settings must be looked at.
     has_idmp, has_nacked: since all databases were empty a stream had a window of idempotent IDs, a
     group an entry that was given back (a snapshot's version depends on that).
     """
@@ -59,6 +61,7 @@ class Keyspace:
     __slots__ = (
         "_next_expiring",
         "active_expiry",
+        "calendar",
         "clock",
         "databases",
         "dirty",
@@ -95,6 +98,7 @@ class Keyspace:
         self.recorder = Recorder()
         self.libraries = Libraries()
         self.packing = Registry()
+        self.calendar = Calendar(self)
         self.has_idmp = False
         self.has_nacked = False
         self.notify_classes = 0
@@ -353,6 +357,7 @@ class Database:
         self.values[key] = value
         if isinstance(value, Stream):
             self.keyspace.packing.added(value)
+            self.keyspace.calendar.added(self, key, value)
         if value.expire_at:
             self.wheel.schedule(key, value, self.clock.now_ms)
         if self.waiting:
@@ -370,6 +375,7 @@ class Database:
         self.values[key] = value
         if isinstance(value, Stream):
             self.keyspace.packing.added(value)
+            self.keyspace.calendar.added(self, key, value)
         if value.expire_at:
             self.wheel.schedule(key, value, self.clock.now_ms)
         elif value.wheel >= 0:

@@ -190,9 +190,7 @@ class Waiters:
         """Have a reply sent a little later, by `on_earlier`; the client is in no queue."""
         blocked.owed = data
         self.owing.append(blocked)
-        if self.timer_ms > 0 and self.on_earlier is not None:
-            self.timer_ms = 0
-            self.on_earlier(0)
+        self.look_at(0)
 
     def add(self, blocked: Blocked) -> None:
         """Queue a reader behind all others of its keys."""
@@ -262,9 +260,13 @@ class Waiters:
         blocked.scheduled_ms = at
         if at != NEVER:
             heapq.heappush(self._heap, (at, blocked.order, blocked))
-            if at < self.timer_ms and self.on_earlier is not None:
-                self.timer_ms = at
-                self.on_earlier(at)
+            self.look_at(at)
+
+    def look_at(self, at_ms: int) -> None:
+        """Something is to be done then, for a reader or by upkeep: the timer must not be later."""
+        if at_ms < self.timer_ms and self.on_earlier is not None:
+            self.timer_ms = at_ms
+            self.on_earlier(at_ms)
 
     def _forget_one(self) -> None:
         """One heap entry became void; when most are, rebuild the heap without them."""

@@ -3,7 +3,7 @@ cimport cython
 from headwater.keyspace.database cimport Database, Keyspace
 from headwater.keyspace.strings cimport GrownString, String
 from headwater.lists.list cimport List
-from headwater.persistence.apply_libraries cimport LibraryApplier
+from headwater.persistence.apply_managed cimport ManagedApplier
 from headwater.raw cimport get_u32, get_u64
 from headwater.resp.parser cimport RequestParser
 from headwater.resp.request cimport Request
@@ -32,7 +32,7 @@ cdef int COUNTS_AS_ADDED, DROPS_REFERENCES, LIMITS_GROUPS, MAKES_STREAM, NO_ACK,
 
 
 @cython.final
-cdef class Applier(LibraryApplier):
+cdef class Applier(ManagedApplier):
     cdef RequestParser _parser
     cdef long long _node_max_entries, _node_max_bytes
     cdef readonly long long applied

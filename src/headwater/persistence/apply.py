@@ -51,7 +51,7 @@ from headwater.journal.operations import (
 from headwater.keyspace.database import Database, Keyspace
 from headwater.keyspace.strings import GrownString, String
 from headwater.lists.list import List
-from headwater.persistence.apply_libraries import LibraryApplier
+from headwater.persistence.apply_managed import ManagedApplier
 from headwater.persistence.operands import QUOTED_BYTES, ApplyError
 from headwater.raw import get_u32, get_u64
 from headwater.resp.parser import READY, RequestParser
@@ -78,7 +78,7 @@ FREE_ALL = 1 << 40
 NODE_MAX_ENTRIES, NODE_MAX_BYTES = 100, 4096  # until a record says otherwise
 
 
-class Applier(LibraryApplier):
+class Applier(ManagedApplier):
     """Applies records to `keyspace`. `applied` counts operations."""
 
     __slots__ = ("_node_max_bytes", "_node_max_entries", "_parser", "applied")
@@ -177,7 +177,7 @@ class Applier(LibraryApplier):
             self.flush()
         elif op == FLUSH_ALL:
             self.flush_all()
-        elif not self.apply_to_list(op) and not self.apply_to_libraries(op):
+        elif not (self.apply_managed(op) or self.apply_to_list(op) or self.apply_to_libraries(op)):
             self._forget()
             self._fail(f"there is no operation {op}")
 

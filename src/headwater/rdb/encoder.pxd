@@ -52,6 +52,8 @@ cdef class Encoder:
     cdef unsigned long long _crc
     cdef Py_ssize_t _summed
     cdef int _version
+    cdef object _extras
+    cdef tuple _waiting
 
     @cython.locals(out=Output)
     cpdef void begin_file(self, int version, list aux) except *
@@ -60,10 +62,14 @@ cdef class Encoder:
     cpdef void select(self, long long database, Py_ssize_t keys, Py_ssize_t expires) except *
     @cython.locals(kind="int", out=Output)
     cpdef void begin(self, bytes key, Value value, long long expire_at) except *
+    @cython.locals(out=Output)
+    cdef void _begin_key(self, bytes key, Value value, long long expire_at, int kind) except *
     @cython.locals(n=Py_ssize_t)
     cpdef void begin_value(self, Value value, int kind) except *
     @cython.locals(string=String, left=Py_ssize_t, piece=Py_ssize_t)
     cpdef bint step(self, Py_ssize_t max_bytes) except -1
+    @cython.locals(begin=Py_ssize_t, chunk=bytes, key=bytes, value=Value, expire_at="long long")
+    cdef void _write_extras(self, Py_ssize_t max_bytes) except *
     @cython.locals(out=Output)
     cpdef void end_file(self, bint checksum) except *
     cpdef bytes take(self)

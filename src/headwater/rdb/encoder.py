@@ -13,6 +13,8 @@ Same state, same bytes: nothing here asks a clock or chance.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from headwater.keyspace.strings import String
 from headwater.lists.list import List
 from headwater.rdb.crc64 import crc64
@@ -20,6 +22,7 @@ from headwater.rdb.idmp_times import IDMP_TIMES, pack_times
 from headwater.rdb.list_encoder import ListEncoder
 from headwater.rdb.output import COMPRESS_MAX_BYTES, Output
 from headwater.rdb.stream_encoder import StreamEncoder, stream_type
+from headwater.rdb.stream_extras import STREAM_EXTRAS, chunks
 from headwater.rdb.types import (
     MAGIC,
     NEWEST_VERSION,
@@ -129,6 +132,7 @@ class Encoder:
 
     __slots__ = (
         "_crc",
+        "_extras",
         "_is_list",
         "_is_stream",
         "_list",
@@ -137,6 +141,7 @@ class Encoder:
         "_string_pos",
         "_summed",
         "_version",
+        "_waiting",
         "out",
     )
 
@@ -151,6 +156,9 @@ class Encoder:
         self._crc = 0  # of what was taken, and of the output up to here
         self._summed = 0
         self._version = NEWEST_VERSION
+        # What stands before a stream, and its key with what follows, until that is written.
+        self._extras: Iterator[bytes] | None = None
+        self._waiting: tuple[bytes, Value, int] | None = None
 
     def begin_file(self, version: int, aux: list[tuple[bytes, bytes]]) -> None:
         """Write the head of a file: its version (see file_version), and facts about it."""
@@ -191,6 +199,14 @@ class Encoder:
             out.byte(OPCODE_AUX)
             out.string(IDMP_TIMES)
             out.string(pack_times(value.idmp))
+        if isinstance(value, Stream) and value.has_settings():
+            self._extras = chunks(value)
+            self._waiting = (key, value, expire_at)
+        else:
+            self._begin_key(key, value, expire_at, kind)
+
+    def _begin_key(self, key: bytes, value: Value, expire_at: int, kind: int) -> None:
+        out = self.out
         if expire_at != 0:
             out.byte(OPCODE_EXPIRETIME_MS)
             out.time(expire_at)
@@ -222,6 +238,9 @@ class Encoder:
 
         Returns True when it is complete.
         """
+        if self._extras is not None:
+            self._write_extras(max_bytes)
+            return False
         if self._is_stream:
             return self._stream.step(max_bytes)
         if self._is_list:
@@ -237,6 +256,21 @@ class Encoder:
         self.out.raw(string.part(self._string_pos, piece))
         self._string_pos += piece
         return False
+
+    def _write_extras(self, max_bytes: int) -> None:
+        assert self._extras is not None
+        assert self._waiting is not None
+        begin = self.out.pos
+        for chunk in self._extras:
+            self.out.byte(OPCODE_AUX)
+            self.out.string(STREAM_EXTRAS)
+            self.out.string(chunk)
+            if self.out.pos - begin >= max_bytes:
+                return
+        key, value, expire_at = self._waiting
+        self._extras = None
+        self._waiting = None
+        self._begin_key(key, value, expire_at, value_type(value))
 
     def end_file(self, checksum: bool) -> None:
         """Write the end of the file; without `checksum`, zeros stand for the CRC."""

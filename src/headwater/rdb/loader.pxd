@@ -34,6 +34,7 @@ cdef class Loader:
     cdef bytes _key
     cdef StreamDecoder _stream
     cdef list _idmp_times
+    cdef list _extras
     cdef ListDecoder _list
     cdef Skipper _skipper
     cdef dict _skipped

@@ -23,6 +23,7 @@ from headwater.rdb.skipping import (
 )
 from headwater.rdb.source import RdbError, RdbSource, payload_source
 from headwater.rdb.stream_decoder import STREAM_TYPES, StreamDecoder
+from headwater.rdb.stream_extras import STREAM_EXTRAS
 from headwater.rdb.types import (
     HEADER_BYTES,
     MAGIC,
@@ -94,6 +95,7 @@ class Loader:
         "_counts",
         "_db_index",
         "_expire_at",
+        "_extras",
         "_freq",
         "_idle_s",
         "_idmp_times",
@@ -126,6 +128,7 @@ class Loader:
         self._db_index = 0
         self._expire_at = 0
         self._idmp_times: list[int] | None = None
+        self._extras: list[bytes] = []  # of the stream whose key comes next
         self._idle_s = -1
         self._freq = -1
         self._key = _NO_KEY
@@ -201,6 +204,7 @@ class Loader:
                 return self.source.text()
             self._stream = StreamDecoder(self.source, kind)
             self._stream.idmp_times = self._idmp_times
+            self._stream.extras = self._extras
         except RdbError as error:
             raise self._with_key(error) from None
         return _NO_KEY
@@ -281,6 +285,7 @@ class Loader:
         self._idle_s = -1
         self._freq = -1
         self._idmp_times = None
+        self._extras = []
 
     # --- opcodes ---
 
@@ -313,6 +318,8 @@ class Loader:
             value = source.text()
             if name == IDMP_TIMES:
                 self._idmp_times = unpack_times(value)
+            elif name == STREAM_EXTRAS:
+                self._extras.append(value)
             else:
                 self._sink.aux(name, value)
         elif opcode == OPCODE_FUNCTION2:

@@ -38,6 +38,7 @@ cdef class StreamDecoder:
     cdef Consumer _consumer
     cdef u64 _to_come
     cdef public list idmp_times
+    cdef public list extras
     cdef readonly Stream stream
 
     cpdef bint step(self, long long until_us) except -1

@@ -23,6 +23,7 @@ from __future__ import annotations
 from headwater.raw import monotonic_us
 from headwater.rdb.node_decoder import NodeDecoder, is_above
 from headwater.rdb.source import RdbSource, big_endian
+from headwater.rdb.stream_extras import apply_chunk
 from headwater.rdb.types import (
     TYPE_STREAM_LISTPACKS,
     TYPE_STREAM_LISTPACKS_2,
@@ -82,6 +83,7 @@ class StreamDecoder:
         "_stage",
         "_to_come",
         "_version",
+        "extras",
         "idmp_times",
         "stream",
     )
@@ -97,6 +99,7 @@ class StreamDecoder:
         self._consumer: Consumer | None = None
         self._to_come = 0  # consumers of the group
         self.idmp_times: list[int] | None = None  # when the IDs were recorded, if it is told
+        self.extras: list[bytes] = []  # what stood before the key (stream_extras.py)
         self.stream = Stream()
 
     def step(self, until_us: int) -> bool:
@@ -126,7 +129,16 @@ class StreamDecoder:
                 self._stage = _DONE
             if monotonic_us() >= until_us:
                 break
-        return self._stage == _DONE
+        if self._stage != _DONE:
+            return False
+        while self.extras:
+            try:
+                apply_chunk(self.stream, self.extras.pop(0))
+            except ValueError as error:
+                self._source.fail(str(error))
+            if monotonic_us() >= until_us:
+                break
+        return not self.extras
 
     # --- entries ---
 

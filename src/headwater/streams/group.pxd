@@ -1,6 +1,8 @@
 cimport cython
 
 from headwater.streams.pending cimport PendingEntries
+from headwater.streams.redelivery cimport Redelivery
+from headwater.streams.settings cimport GroupSettings
 
 
 @cython.final
@@ -26,7 +28,10 @@ cdef class Group:
     cdef readonly PendingEntries pending
     cdef readonly dict consumers  # by name
     cdef readonly list by_number  # Consumer or None, by owner number
+    cdef readonly Redelivery redelivery  # or None
+    cdef public long long read_ms
 
+    cpdef object configure(self, GroupSettings settings)
     cpdef Consumer consumer(self, bytes name)
 
     @cython.locals(number="unsigned int", created=Consumer)

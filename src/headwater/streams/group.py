@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from headwater.streams.pending import PendingEntries
+from headwater.streams.redelivery import Redelivery
+from headwater.streams.settings import GroupSettings
 
 UNKNOWN = -1  # entries_read: the number of entries up to the last-delivered ID is not known
 NEVER = -1  # active_ms: no entry was ever delivered to the consumer
@@ -48,6 +50,8 @@ class Group:
         "next_index",
         "next_slot",
         "pending",
+        "read_ms",
+        "redelivery",
     )
 
     def __init__(self, name: bytes, last_ms: int, last_seq: int, entries_read: int) -> None:
@@ -67,6 +71,13 @@ class Group:
         self.pending = PendingEntries()
         self.consumers: dict[bytes, Consumer] = {}
         self.by_number: list[Consumer | None] = [None]
+        self.redelivery: Redelivery | None = None  # while the group has settings
+        self.read_ms = 0  # when somebody last read from it, as far as is known
+
+    def configure(self, settings: GroupSettings | None) -> None:
+        """Give the group these settings, None: all off. Takes a step for each pending entry."""
+        self.redelivery = None if settings is None else Redelivery(settings)
+        self.pending.set_redelivery(self.redelivery)
 
     def consumer(self, name: bytes) -> Consumer | None:
         return self.consumers.get(name)
@@ -129,6 +140,9 @@ class Group:
             copied.active_ms = consumer.active_ms
             twin.consumers[name] = copied
             twin.by_number[consumer.number] = copied
+        twin.read_ms = self.read_ms
+        if self.redelivery is not None:
+            twin.configure(self.redelivery.settings)
         return twin
 
     def free_units(self) -> int:

@@ -2,6 +2,7 @@ cimport cython
 
 from headwater.streams.handles cimport HandleOrder
 from headwater.streams.records cimport Records
+from headwater.streams.redelivery cimport Redelivery
 
 
 @cython.final
@@ -20,6 +21,7 @@ cdef class PendingEntries:
     cdef public unsigned int passed
     cdef readonly unsigned long long top_ms
     cdef readonly unsigned long long top_seq
+    cdef readonly Redelivery redelivery  # or None
 
     cpdef Py_ssize_t count_of(self, unsigned int owner) except -1
 
@@ -69,6 +71,14 @@ cdef class PendingEntries:
 
     @cython.locals(number="Py_ssize_t")
     cpdef int clear(self) except -1
+
+    @cython.locals(records=Records, handle="unsigned int")
+    cpdef int set_redelivery(self, Redelivery redelivery) except -1
+
+    @cython.locals(redelivery=Redelivery)
+    cdef int _tell(
+        self, unsigned int handle, unsigned int owner, long long time_ms, unsigned long long count
+    ) except -1
 
     @cython.locals(before="unsigned int", behind="unsigned int")
     cpdef void link(self, unsigned int handle, unsigned int owner, long long time_ms) noexcept

@@ -18,6 +18,7 @@ from typing import Any
 
 from headwater.streams.handles import HandleOrder
 from headwater.streams.records import Records
+from headwater.streams.redelivery import Redelivery
 
 
 class PendingEntries:
@@ -40,6 +41,7 @@ class PendingEntries:
         "owned",
         "passed",
         "records",
+        "redelivery",
         "top_ms",
         "top_seq",
     )
@@ -63,6 +65,8 @@ class PendingEntries:
         # The last one of those in the order by time, from its beginning, whose data is known to
         # be deleted (delivery.py); 0: none.
         self.passed = 0
+        # Told of every change, while the group has settings.
+        self.redelivery: Redelivery | None = None
 
     def count_of(self, owner: int) -> int:
         """Return how many entries an owner has pending."""
@@ -96,7 +100,7 @@ class PendingEntries:
         removed = order.length
         if removed == self.count:
             self.clear()
-        elif removed > self.count >> 4:
+        elif removed > self.count >> 4 and self.redelivery is None:
             self.by_id.leave_out(self.records, owner)
             self.unlink_all(order)
             self.give_all(order)
@@ -129,6 +133,8 @@ class PendingEntries:
         if owner != 0:
             self.order_of(owner).insert(self.records, handle, ms, seq)
         self.link(handle, owner, time_ms)
+        if self.redelivery is not None:
+            self._tell(handle, owner, time_ms, count)
         return handle
 
     def deliver(self, ms: int, seq: int, owner: int, time_ms: int) -> int:
@@ -148,6 +154,8 @@ class PendingEntries:
                 self.count += 1
                 self.top_ms = ms
                 self.top_seq = seq
+                if self.redelivery is not None:
+                    self.redelivery.owned(handle, time_ms, 1)
                 return handle
         else:
             handle = self.by_id.find(self.records, ms, seq)
@@ -174,6 +182,8 @@ class PendingEntries:
         self.records.set_time(handle, time_ms)
         self.records.set_count(handle, count)
         self.link(handle, owner, time_ms)
+        if self.redelivery is not None:
+            self._tell(handle, owner, time_ms, count)
 
     def remove(self, handle: int) -> None:
         """Remove an entry."""
@@ -189,6 +199,8 @@ class PendingEntries:
         if owner != 0:
             self.order_of(owner).take_out(records, handle, ms, seq)
         self.unlink(handle, owner)
+        if self.redelivery is not None:
+            self.redelivery.removed(handle)
         records.give(handle)
         self.count -= 1
         return True
@@ -209,6 +221,27 @@ class PendingEntries:
         self.passed = 0
         self.top_ms = 0
         self.top_seq = 0
+        if self.redelivery is not None:
+            self.redelivery.clear()
+
+    # --- the order by due time (redelivery.py) ---
+
+    def set_redelivery(self, redelivery: Redelivery | None) -> None:
+        """From now on tell this one, which is new and learns of all that is pending; or nobody."""
+        self.redelivery = redelivery
+        records = self.records
+        handle = self.oldest if redelivery is not None else 0
+        while handle != 0:
+            self._tell(handle, records.owner(handle), records.time(handle), records.count(handle))
+            handle = records.behind(handle)
+
+    def _tell(self, handle: int, owner: int, time_ms: int, count: int) -> None:
+        redelivery = self.redelivery
+        assert redelivery is not None
+        if owner != 0:
+            redelivery.owned(handle, time_ms, count)
+        else:
+            redelivery.released(handle, count, 0)
 
     # --- the order by time ---
 
@@ -506,6 +539,8 @@ class PendingEntries:
                 total += 128
                 for chunk in order.chunks:
                     total += len(chunk) + 64
+        if self.redelivery is not None:
+            total += self.redelivery.memory_usage()
         return total
 
     def check(self) -> None:

@@ -23,6 +23,11 @@ cdef class Stream(Value):
     cdef public dict groups             # name -> Group, or None
     cdef public object idmp             # Idmp, or None
     cdef public object packing          # Registry or Listing, or None
+    cdef public object plan             # Plan, or None
+    cdef public long long entry_bytes
+    cdef public object counts, retention, schedule, schema  # or None
+
+    cpdef bint has_settings(self) except -1
 
     cpdef bytes type_name(self)
     cpdef bytes encoding(self)

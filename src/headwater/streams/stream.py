@@ -38,7 +38,9 @@ class Stream(Value):
 
     __slots__ = (
         "blocks",
+        "counts",
         "entries_added",
+        "entry_bytes",
         "groups",
         "head",
         "holes",
@@ -49,6 +51,10 @@ class Stream(Value):
         "max_deleted_ms",
         "max_deleted_seq",
         "packing",
+        "plan",
+        "retention",
+        "schedule",
+        "schema",
     )
 
     def __init__(self) -> None:
@@ -65,6 +71,22 @@ class Stream(Value):
         self.groups: dict[bytes, Group] | None = None
         self.idmp: Idmp | None = None
         self.packing: Any = None
+        self.plan: Any = None  # keyspace/calendar.py
+        self.entry_bytes = 0  # of all entries, as they are stored
+        self.counts: Any = None  # counts.py
+        self.retention: Any = None  # retention.py
+        self.schedule: Any = None  # schedule.py
+        self.schema: Any = None  # schemas.py
+
+    def has_settings(self) -> bool:
+        """Whether something is to be kept up for it by the server, or beside Redis's format."""
+        if self.retention is not None or self.schedule is not None or self.schema is not None:
+            return True
+        if self.groups is not None:
+            for group in self.groups.values():
+                if group.redelivery is not None:
+                    return True
+        return False
 
     # --- Value ---
 
