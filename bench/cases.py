@@ -333,6 +333,18 @@ def _claiming(name: str, request: Callable[[bytes], Request], *kinds: str) -> Co
     return Contrast(f"{name}, 1,000,000 pending, none idle enough / none", burdened, plain, 2.0)
 
 
+def _managed(name: str, request: Request, prepare: Prepare, plain: Prepare) -> Contrast:
+    """A group with ACKWAIT, MAXDELIVERIES and ORDERBY, beside one without settings."""
+    kinds = (HEADWATER,)
+    repeat = prepare is data.managed_group
+    with_settings, without = (
+        replace(_consuming(name, request, 100, 1, how, 0.0, repeat=repeat), kinds=kinds, goal=None)
+        for how in (prepare, plain)
+    )
+    title = f"{name}, ACKWAIT, MAXDELIVERIES, ORDERBY / no settings"
+    return Contrast(title, with_settings, without, 2.0)
+
+
 def _crowded(name: str, case: Case) -> Contrast:
     """One client, while CROWD others are connected and idle and when it is alone."""
     plain = replace(case, clients=1, shares=name)
@@ -439,6 +451,8 @@ CONTRASTS: tuple[Contrast, ...] = (
     _claiming("XAUTOCLAIM", claim_idle),
     _claiming("XREADGROUP CLAIM", read_claiming, HEADWATER),
     _claiming("XPENDING IDLE", list_idle),
+    _managed("XREADGROUP COUNT 100", xreadgroup_new(100), data.managed_group, data.fresh_group),
+    _managed("XACK of 100", xack(100), data.managed_delivered_group, data.delivered_group),
     _crowded("PING", Case("PING", ping)),
     _crowded("XADD", Case("XADD", xadd, prepare=data.clear_incoming, reply_lines=2)),
 )

@@ -157,6 +157,23 @@ def fresh_group(control: Control) -> None:
 def delivered_group(control: Control) -> None:
     """A group on ORDERS in which every stored order is pending, spread over fifty consumers."""
     fresh_group(control)
+    _deliver_all(control)
+
+
+def managed_group(control: Control) -> None:
+    """`fresh_group` with settings: due again after a minute, five times at most, in order by ID."""
+    fresh_group(control)
+    settings = ("ACKWAIT", 60_000, "MAXDELIVERIES", 5, "ORDERBY", "orderId")
+    control.call("XGROUP", "CFGSET", ORDERS, GROUP, *settings)
+
+
+def managed_delivered_group(control: Control) -> None:
+    """`delivered_group` with these settings."""
+    managed_group(control)
+    _deliver_all(control)
+
+
+def _deliver_all(control: Control) -> None:
     control.stream(
         encode(read_new(client_name(turn % _CONSUMERS), _READ_BATCH))
         for turn in range(STORED_ORDERS // _READ_BATCH)

@@ -16,6 +16,7 @@ from headwater.commands.access import Access
 from headwater.commands.blocking import serve_due, serve_ready
 from headwater.commands.channels import Channels
 from headwater.commands.latency import LatencyMonitor
+from headwater.commands.leases import Leases
 from headwater.commands.scripts import Scripting
 from headwater.commands.slowlog import Slowlog
 from headwater.commands.state import ServerState
@@ -72,6 +73,7 @@ class Engine:
             self.latency,
         )
         self.state.access = Access(self.state)
+        self.state.leases = Leases(self.state)
         self.persistence = Persistence(self.state, config, disk)
         self.state.persistence = self.persistence
         self.packer = Packer(self.keyspace, lambda: self.state.commands_processed)
@@ -132,7 +134,10 @@ class Engine:
             self.state.over_memory = self.state.memory.over
             self.persistence.tick()
             self.packer.tick()
-            self.waiters.look_at(self.keyspace.calendar.next_ms())
+            # The timer sleeps for so long as it seemed; a clock that was set since then, or that
+            # went on while the machine slept, has made it late.
+            at_ms = self.next_ms()
+            self.waiters.look_at(0 if at_ms <= self.clock.now_ms else at_ms)
         return more
 
     def clean(self) -> bool:

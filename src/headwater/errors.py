@@ -155,6 +155,10 @@ IDMP_NEEDS_AUTO_ID = declare(
 XCFGSET_NOTHING = declare("ERR", "At least one parameter must be specified")
 XCFGSET_DURATION = declare("ERR", "IDMP-DURATION must be between {} and {} seconds")
 XCFGSET_MAXSIZE = declare("ERR", "IDMP-MAXSIZE must be between {} and {} entries")
+XCFGSET_RETAIN = declare(
+    "ERR", "RETAIN-{} must be a whole number from 0 (no limit) to 9007199254740991, not '{}'"
+)
+XCFGSET_ACKED = declare("ERR", "RETAIN-ACKED must be yes or no, not '{}'")
 XIDMPRECORD_EMPTY = declare("ERR", "producer-id and idempotent-id must not be empty")
 XIDMPRECORD_NO_ENTRY = declare("ERR", "The specified stream ID was deleted or doesn't exist")
 XIDMPRECORD_OTHER_ENTRY = declare(
@@ -465,6 +469,17 @@ XGROUP_NEEDS_KEY = declare(
 )
 GROUP_EXISTS = declare("BUSYGROUP", "Consumer Group name already exists")
 ENTRIESREAD_NEGATIVE = declare("ERR", "value for ENTRIESREAD must be positive or -1")
+CFGSET_OPTION = declare("ERR", "unknown option '{}'. Try XGROUP HELP.")
+CFGSET_NO_VALUE = declare("ERR", "option {} needs a value")
+CFGSET_NUMBER = declare("ERR", "{} must be an integer from 0 (off) to {}")
+CFGSET_BACKOFF_ZERO = declare(
+    "ERR", "waits of BACKOFF must be above 0; BACKOFF 0 alone turns it off"
+)
+CFGSET_BACKOFF_STEPS = declare("ERR", "BACKOFF takes at most {} waits, the last one repeats")
+CFGSET_LEASE = declare("ERR", "LEASE must be time or connection")
+CFGSET_OWN_DEAD_LETTER = declare(
+    "ERR", "DEADLETTER must be another stream than the one the group reads"
+)
 XNACK_MODE = declare("ERR", "mode must be SILENT, FAIL, or FATAL")
 XNACK_NUMIDS = declare("ERR", "numids must be a positive integer")
 XNACK_NUMIDS_MISMATCH = declare("ERR", "number of IDs doesn't match numids")
@@ -473,6 +488,60 @@ CLAIM_MIN_IDLE = declare("ERR", "Invalid min-idle-time argument for {}")
 XCLAIM_OPTION = declare("ERR", "Unrecognized XCLAIM option '{}'")
 XCLAIM_ARGUMENT = declare("ERR", "Invalid {} option argument for XCLAIM")
 XAUTOCLAIM_COUNT = declare("ERR", "COUNT must be > 0")
+
+# --- XSCHEDULE ---
+SCHEDULE_WHEN = declare(
+    "ERR", "When is the entry due? Give AT unix-time-milliseconds or IN milliseconds behind the key"
+)
+SCHEDULE_TIME = declare("ERR", "{} must be a number of milliseconds from 0 to 9007199254740991")
+SCHEDULE_TOO_LATE = declare("ERR", "The entry would be due later than 9007199254740991")
+SCHEDULE_EVERY = declare("ERR", "EVERY must be a number of milliseconds from {} to {}")
+SCHEDULE_COUNT = declare("ERR", "COUNT must be a number from 1 to {}")
+SCHEDULE_HANDLE = declare("ERR", "'{}' is no handle: XSCHEDULE ADD returned one, LIST shows them")
+
+# --- XSCHEMA ---
+SCHEMA_MISFIT = declare("SCHEMA", "{} v{}: {}")
+SCHEMA_UNCHECKED = declare(
+    "SCHEMA",
+    "{} v{}: entries can not be checked, since the server lacks a package: "
+    "pip install 'headwater[schema]'",
+)
+SCHEMA_INVALID = declare("SCHEMA", "{}: this can not be used as a schema: {}")
+SCHEMA_LIBRARY = declare(
+    "ERR", "XSCHEMA {} needs a package that the server lacks: pip install 'headwater[schema]'"
+)
+SCHEMA_COMPAT = declare("ERR", "COMPAT must be none, backward, forward or full")
+
+# --- XGROUP RESET, XREDRIVE ---
+RESET_POSITION = declare(
+    "ERR",
+    "Unknown position '{}': give an ID, -, 0, $, TIME unix-time-milliseconds, AGO milliseconds, or "
+    "a time of ISO 8601 like 2026-11-22T12:00:00+01:00",
+)
+RESET_TIME = declare("ERR", "{} must be followed by milliseconds, from 0 to 9007199254740991")
+RESET_PENDING = declare("ERR", "PENDING must be KEEP or DROP")
+RESET_OPTION = declare(
+    "ERR", "Unknown option '{}': behind the position come PENDING KEEP, PENDING DROP and DRYRUN"
+)
+REDRIVE_COUNT = declare("ERR", "COUNT must be a number from 1 on")
+REDRIVE_COUNT_AND_IDS = declare("ERR", "COUNT and IDS cannot be given together")
+REDRIVE_NO_DEAD_LETTER = declare(
+    "ERR",
+    "Nothing was moved: entry {} is no dead letter, its last fields are not original_stream to "
+    "dead_lettered_at",
+)
+REDRIVE_WRONG_TYPE = declare(
+    "WRONGTYPE", "Nothing was moved: dead letter {} belongs to key '{}', which is no stream"
+)
+REDRIVE_REFUSED = declare("ERR", "Nothing was moved: dead letter {} for stream '{}': {}")
+REDRIVE_DENIED = declare(
+    "NOPERM",
+    "Nothing was moved: dead letter {} belongs to key '{}', which this user may not write to",
+)
+AUTOCREATE_DENIED = declare(
+    "NOPERM", "No such consumer group '{}' for key '{}', and this user may not create it"
+)
+REDRIVE_MISFIT = declare("SCHEMA", "Nothing was moved: dead letter {}: {}")
 
 # --- refused connections ---
 MAX_CLIENTS = declare("ERR", "max number of clients reached")

@@ -61,3 +61,9 @@ SCRIPT_MEMORY_BYTES = 1024 * 1024 * 1024
 
 SCRIPTS_CACHED = 500
 """Scripts that EVAL brought; the one that was not used for longest is forgotten (as Redis 7.4)."""
+
+REDRIVE_AT_ONCE = 10_000
+"""Dead letters that one XREDRIVE moves at most: a tenth of a second's work."""
+
+REDRIVE_LOOKS = 10_000
+"""Entries that are no dead letters, or have to stay, among which one XREDRIVE looks for others."""

@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 from headwater.clock import ManualClock
+from headwater.commands import leases
 from headwater.commands.dispatch import POSTPONED, execute
 from headwater.commands.session import Session
 from headwater.config import Config
@@ -71,6 +72,7 @@ class Recorder(Session):
         self.closed = True
         self.state.channels.forget(self)
         del self.state.clients[self.id]
+        leases.end(self)
 
     def run(self, words: list[bytes]) -> None:
         """Execute a request; its reply, if there is one already, is sent."""

@@ -467,6 +467,7 @@ def test_names_kinds_and_defaults_are_those_of_redis(
 ) -> None:
     ours_alone = {b"stream-idmp-duration", b"stream-idmp-maxsize"}  # newer than some servers
     ours_alone |= {b"rdb-skip-unknown-types", b"stream-compress-depth"}
+    ours_alone |= {b"group-autocreate", b"xinfo-groups-fields"}
     chosen = {b"port", b"dir", b"bind", b"logfile", b"enable-debug-command"}
     chosen |= {b"appendonly", b"save"}  # the journal is on, and needs no snapshots beside it
     theirs = pairs_of(start_reference().connect().call("CONFIG", "GET", "*"))

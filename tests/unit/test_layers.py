@@ -22,6 +22,7 @@ LAYERS = (
     ("persistence",),
     ("config", "commands"),  # beside each other: a command is handed the configuration
     ("rdb", "acl", "scripting"),
+    ("schemas",),
     ("keyspace",),
     ("journal",),
     ("streams", "lists"),

@@ -30,7 +30,9 @@ cpdef int pending_changed(Database database, bytes key) except -1
 @cython.locals(keyspace=Keyspace, ready=list, database=Database, key=bytes, queue=KeyWaiters)
 cpdef int serve_ready(ServerState state) except -1
 @cython.locals(blocked=Blocked)
-cdef object _serve_key(ServerState state, KeyWaiters queue, Value value)
+cdef object _serve_key(ServerState state, bytes key, KeyWaiters queue, Value value)
+cdef bint _is_limited(ServerState state, bytes key, KeyWaiters queue, Blocked blocked) except -1
+cdef int _unpark(bytes key, KeyWaiters queue, Value value) except -1
 @cython.locals(blocked=Blocked)
 cdef object _serve_poppers(ServerState state, Database database, bytes key, KeyWaiters queue)
 @cython.locals(keyspace=Keyspace, reply=Reply, terms=Terms, resp3=bint, data=bytes, hits="long long",

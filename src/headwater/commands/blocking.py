@@ -136,16 +136,18 @@ def serve_ready(state: ServerState) -> None:
         for database, key in ready:
             queue = database.waiting.get(key)
             if queue is not None:
-                _serve_key(state, queue, database.peek(key))
+                _serve_key(state, key, queue, database.peek(key))
                 if queue.poppers:
                     _serve_poppers(state, database, key, queue)
 
 
-def _serve_key(state: ServerState, queue: KeyWaiters, value: Value | None) -> None:
+def _serve_key(state: ServerState, key: bytes, queue: KeyWaiters, value: Value | None) -> None:
     # Readers of XREAD wait on when their key becomes something else, as in Redis; members of a
     # group are told that it is gone.
     if queue.readers and isinstance(value, Stream):
         _serve_readers(state, list(queue.readers))
+    if queue.parked:
+        _unpark(key, queue, value)
     if not queue.groups:
         return
     for name in list(queue.groups):
@@ -155,8 +157,40 @@ def _serve_key(state: ServerState, queue: KeyWaiters, value: Value | None) -> No
             members = queue.groups.get(name)
             while members:
                 blocked = next(iter(members))
-                if not _try_again(state, blocked):
+                if not _try_again(state, blocked) and not _is_limited(state, key, queue, blocked):
                     break
+
+
+def _is_limited(state: ServerState, key: bytes, queue: KeyWaiters, blocked: Blocked) -> bool:
+    """Whether a member got nothing because its consumer is at its limit; then it is put aside.
+
+    What there is may be for those behind it.
+    """
+    for at, owner, redelivery in state.waiters.limited:
+        if at == key and blocked.session.blocked is blocked:
+            if redelivery.parked is None:
+                redelivery.parked = {}
+            redelivery.parked[owner] = 1
+            queue.park(key, blocked, owner, redelivery)
+            return True
+    return False
+
+
+def _unpark(key: bytes, queue: KeyWaiters, value: Value | None) -> None:
+    """Let members look again who were put aside for a limit that they are not at any more.
+
+    Be it that they have less, or that the group is gone, or has other settings.
+    """
+    groups = value.groups if isinstance(value, Stream) else None
+    for name, parked in list((queue.parked or {}).items()):
+        group = None if groups is None else groups.get(name)
+        if group is None or group.redelivery is not parked.redelivery:
+            queue.unpark_all(key, name)
+        else:
+            freed = group.redelivery.freed
+            group.redelivery.freed = []
+            for owner in freed:
+                queue.unpark(key, name, owner)
 
 
 def _serve_poppers(state: ServerState, database: Database, key: bytes, queue: KeyWaiters) -> None:
@@ -219,7 +253,7 @@ def _serve_claiming(state: ServerState, queue: KeyWaiters, name: bytes) -> None:
     for blocked in list(queue.groups.get(name, ())):
         if nothing_new and not blocked.terms.claims:
             continue
-        if not _try_again(state, blocked):
+        if not _try_again(state, blocked) and not state.waiters.limited:
             nothing_new = True
             if not queue.claiming:
                 break
@@ -302,6 +336,7 @@ def _try_again(state: ServerState, blocked: Blocked) -> bool:
         return False
     start = monotonic_us()
     reply = state.wake_reply
+    state.waiters.limited = []
     if _run(state, blocked, reply) == _NOTHING:
         return False
     _finish(session, reply, None, monotonic_us() - start)

@@ -1,6 +1,7 @@
 cimport cython
 
 from headwater.commands.groups cimport group_to_claim, interval_start
+from headwater.commands.settling cimport settled
 from headwater.commands.session cimport Session
 from headwater.journal.recorder cimport Recorder
 from headwater.raw cimport parse_int
@@ -9,8 +10,10 @@ from headwater.resp.request cimport Request
 from headwater.streams.delivery cimport EntryFinder, one_more
 from headwater.streams.group cimport Consumer, Group
 from headwater.streams.ids cimport compare, next_id, parse_span, strict_id, u64
+from headwater.streams.ordering cimport became_pending
 from headwater.streams.pending cimport PendingEntries
 from headwater.streams.records cimport Records
+from headwater.streams.redelivery cimport Redelivery
 from headwater.streams.stream cimport Stream
 
 cdef u64 MAX
@@ -62,6 +65,7 @@ cpdef long long claim_argument(Request request, Py_ssize_t i, option) except? -1
     recorder=Recorder,
 )
 cpdef object xclaim(Session session, Request request, Reply reply)
+cpdef bint is_delivery_too_many(Group group, unsigned int handle, ClaimOptions options) except -1
 @cython.locals(
     min_idle_ms="long long",
     ms=u64,
@@ -85,6 +89,8 @@ cpdef object xautoclaim(Session session, Request request, Reply reply)
 
 
 cdef class Scan:
+    cdef Session _session
+    cdef bytes _key
     cdef readonly EntryFinder finder
     cdef readonly Group group
     cdef readonly u64 ms, seq
@@ -114,6 +120,9 @@ cdef class Scan:
         long long count,
         bint just_id,
     )
+    cpdef object is_for(self, Session session, bytes key)
+    @cython.locals(group=Group, redelivery=Redelivery, session=Session)
+    cdef bint _bury(self, unsigned int handle) except -1
     @cython.locals(group=Group)
     cpdef bint _is_known(self) except -1
     @cython.locals(

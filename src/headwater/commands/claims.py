@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from headwater import errors
 from headwater.commands.blocking import pending_changed
+from headwater.commands.dead_letters import bury
 from headwater.commands.groups import group_to_claim, interval_start
+from headwater.commands.leases import held, hold
 from headwater.commands.session import Session
+from headwater.commands.settling import settled
 from headwater.commands.table import command
 from headwater.keyspace.notifications import STREAM
 from headwater.raw import parse_int
@@ -14,6 +17,7 @@ from headwater.resp.request import Request
 from headwater.streams.delivery import EntryFinder, one_more
 from headwater.streams.group import Consumer, Group
 from headwater.streams.ids import MAX, compare, next_id, parse_span, strict_id
+from headwater.streams.ordering import became_pending
 from headwater.streams.stream import Stream
 
 ATTEMPTS_PER_CLAIM = 10  # XAUTOCLAIM looks at so many pending entries for each of COUNT
@@ -40,7 +44,8 @@ def consumer_of(session: Session, key: bytes, group: Group, name: bytes) -> Cons
         session.state.recorder.create_consumer(session.database.index, key, group, consumer)
         session.database.keyspace.dirty += 1
         session.database.notify(STREAM, b"xgroup-createconsumer", key)
-    consumer.seen_ms = now_ms
+    consumer.seen_ms = group.read_ms = now_ms
+    consumer.session = session.id
     return consumer
 
 
@@ -140,6 +145,7 @@ def xclaim(session: Session, request: Request, reply: Reply) -> None:
     pending = group.pending
     finder = EntryFinder(stream)
     claimed: list[int] = []
+    hold(session, group)
     for i in range(5, options.behind):
         ms, seq = strict_id(request, i, 0)
         handle = pending.find(ms, seq)
@@ -153,11 +159,17 @@ def xclaim(session: Session, request: Request, reply: Reply) -> None:
             if not options.force:
                 continue
             handle = pending.add(ms, seq, consumer.number, options.time_ms, 1)
+            if group.redelivery is not None:
+                became_pending(stream, group, handle)
         elif (
             pending.records.owner(handle) != 0
             and min_idle_ms > 0
             and now_ms - pending.records.time(handle) < min_idle_ms
         ):
+            continue
+        elif group.redelivery is not None and is_delivery_too_many(group, handle, options):
+            if handle not in claimed:
+                bury(session.state, session.database, key, stream, group, handle)
             continue
         pending.assign(
             handle,
@@ -173,10 +185,21 @@ def xclaim(session: Session, request: Request, reply: Reply) -> None:
         session.database.keyspace.dirty += len(claimed)
         if options.time_ms < now_ms:
             pending_changed(session.database, key)
+    held(session, stream, group)
+    settled(session.database, key, stream, group)
     write_claimed(group, finder, claimed, options.just_id, reply)
 
 
 command("XCLAIM")(xclaim)
+
+
+def is_delivery_too_many(group: Group, handle: int, options: ClaimOptions) -> bool:
+    """Whether the entry has been delivered as often as it may, and this is a delivery."""
+    redelivery = group.redelivery
+    assert redelivery is not None
+    if options.just_id or options.retry_count >= 0:
+        return False
+    return redelivery.settings.is_last(group.pending.records.count(handle))
 
 
 # --- XAUTOCLAIM ---
@@ -211,10 +234,14 @@ def xautoclaim(session: Session, request: Request, reply: Reply) -> None:
     now_ms = session.state.clock.now_ms
     consumer = consumer_of(session, key, group, request.arg(3))
     scan = Scan(stream, group, ms, seq)
+    scan.is_for(session, key)
+    hold(session, group)
     scan.run(consumer, now_ms, min_idle_ms, count, just_id)
+    held(session, stream, group)
     for deleted_ms, deleted_seq in scan.deleted:
         recorder.acknowledge(db, key, group, deleted_ms, deleted_seq)
     recorder.assign(db, key, group, consumer, scan.claimed, now_ms, now_ms)
+    settled(session.database, key, stream, group)
     session.database.keyspace.dirty += len(scan.claimed) + len(scan.deleted)
     reply.array(3)
     reply.stream_id(scan.ms, scan.seq)
@@ -233,9 +260,11 @@ class Scan:
     After `run`, `ms`-`seq` is the next pending ID that was not looked at, or 0-0.
     """
 
-    __slots__ = ("claimed", "deleted", "finder", "group", "ms", "seq")
+    __slots__ = ("_key", "_session", "claimed", "deleted", "finder", "group", "ms", "seq")
 
     def __init__(self, stream: Stream, group: Group, ms: int, seq: int) -> None:
+        self._session: Session | None = None
+        self._key = b""
         self.finder = EntryFinder(stream)
         self.group = group
         self.ms = ms
@@ -271,7 +300,11 @@ class Scan:
                     pending.remove(handle)
                     self.deleted.append((ms, seq))
                     count -= 1
-                elif min_idle_ms == 0 or pending.records.time(handle) <= until_ms:
+                elif min_idle_ms != 0 and pending.records.time(handle) > until_ms:
+                    pass
+                elif not just_id and group.redelivery is not None and self._bury(handle):
+                    count -= 1
+                else:
                     # Without a minimum also what was delivered before the clock was set back.
                     delivered = pending.records.count(handle)
                     pending.assign(
@@ -285,6 +318,26 @@ class Scan:
                     count -= 1
         self._point_at_next(more)
         self._note_intact(known, from_ms, from_seq)
+
+    def is_for(self, session: Session, key: bytes) -> None:
+        """Whose scan it is, of the stream of this key: that is where dead letters come from."""
+        self._session = session
+        self._key = key
+
+    def _bury(self, handle: int) -> bool:
+        """Make a dead letter of an entry that was delivered as often as it may, if it was.
+
+        Where that cannot be done it stays as it is.
+        """
+        group = self.group
+        redelivery = group.redelivery
+        assert redelivery is not None
+        if not redelivery.settings.is_last(group.pending.records.count(handle)):
+            return False
+        session = self._session
+        assert session is not None
+        bury(session.state, session.database, self._key, self.finder.stream, group, handle)
+        return True
 
     def _is_known(self) -> bool:
         """Whether this is inside of, or right behind, what is known to have its data."""

@@ -3,25 +3,30 @@
 A digest depends on the content alone, not on how or in which order it came to be: two servers,
 or one before and after a restart, have equal content when their digests are equal. That
 includes what belongs to a stream besides its entries: IDs it remembers, groups, consumers,
-pending entries, idempotent IDs. When a key was last read, or a consumer last asked for entries,
-is not content, nor are the counts that only INFO and XINFO show.
+pending entries, idempotent IDs; settings of the stream and its groups, and what they have led to:
+when pending entries are due, which entries are held back, what is scheduled. When a key was last
+read, or a group or a consumer last asked for entries, is not content, nor are the counts that only
+INFO and XINFO show, nor is over which connection entries were taken: that ends with the server.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from headwater.keyspace.strings import String
 from headwater.lists.list import List
 from headwater.lists.run import Pieces as ListPieces
 from headwater.streams.range import Pieces
+from headwater.streams.settings import LEASE_TIME
 from headwater.streams.stream import Stream
 
 if TYPE_CHECKING:
     from headwater.keyspace.database import Keyspace
     from headwater.streams.group import Group
     from headwater.streams.idmp import Idmp
+    from headwater.streams.redelivery import Redelivery
     from headwater.value import Value
 
 DIGEST_BYTES = 20
@@ -44,6 +49,20 @@ class _Hash:
 
     def numbers(self, *values: int) -> None:
         self._hash.update(b",".join([b"%d" % value for value in values]) + b";")
+
+    def facts(self, some: Iterable[Any]) -> None:
+        """Numbers, texts, None, and lists of such."""
+        for fact in some:
+            if isinstance(fact, int):
+                self.numbers(fact)
+            elif isinstance(fact, bytes):
+                self.field(fact)
+            elif fact is None:
+                self._hash.update(b"-")
+            else:
+                self._hash.update(b"(")
+                self.facts(fact)
+                self._hash.update(b")")
 
     def piece(self, data: bytes) -> None:
         """Bytes that are a field of their own together with the pieces around them."""
@@ -101,6 +120,7 @@ def _stream_digest(stream: Stream, now_ms: int) -> bytes:
         _add_group(running, groups[name])
     if stream.idmp is not None:
         _add_idmp(running, stream.idmp, now_ms)
+    _add_settings(running, stream)
     return running.digest()
 
 
@@ -122,6 +142,11 @@ def _add_group(running: _Hash, group: Group) -> None:
         running.field(name)
         running.numbers(consumer.active_ms)
     pending = group.pending
+    redelivery = _redelivery_of(group)
+    if redelivery is not None:
+        running.field(redelivery.settings.encode())
+        if redelivery.lanes is not None:
+            running.facts(redelivery.lanes.describe(pending))
     records = pending.records
     running.numbers(pending.count)
     ms, seq = 0, 0
@@ -134,9 +159,43 @@ def _add_group(running: _Hash, group: Group) -> None:
             running.field(b"" if owner is None else owner.name)
             # An owner may have no name; a nacked entry has no owner.
             running.numbers(0 if owner is None else 1)
+            if redelivery is not None:
+                _add_due(running, redelivery, handle, owner is None)
         if len(handles) < _AT_ONCE or (ms, seq) == (_MAX, _MAX):
             return
         ms, seq = (ms, seq + 1) if seq < _MAX else (ms + 1, 0)
+
+
+def _redelivery_of(group: Group) -> Redelivery | None:
+    """What the group's settings have made; None if all is off and nothing is held back any more."""
+    found = group.redelivery
+    if found is not None and found.settings.is_off():
+        lanes = found.lanes
+        if lanes is None or lanes.held_count == 0:
+            return None
+    return found
+
+
+def _add_due(running: _Hash, redelivery: Redelivery, handle: int, released: bool) -> None:
+    """When a pending entry is due, and as what; while a connection holds it that is not content."""
+    if not released and redelivery.settings.lease != LEASE_TIME:
+        return
+    for order in (redelivery.due, redelivery.exhausted):
+        running.facts((order.due_ms(handle) if order.has(handle) else None,))
+
+
+def _add_settings(running: _Hash, stream: Stream) -> None:
+    """Retention, schedule and schema, each by its name if the stream has it."""
+    if stream.retention is not None:
+        running.field(b"retention")
+        running.field(stream.retention.encode())
+    if stream.schedule is not None:
+        running.field(b"schedule")
+        running.facts(stream.schedule.describe())
+    if stream.schema is not None:
+        running.field(b"schema")
+        for version in stream.schema.versions:
+            running.facts((version.number, version.compat, version.set_ms, version.text))
 
 
 def _add_idmp(running: _Hash, idmp: Idmp, now_ms: int) -> None:

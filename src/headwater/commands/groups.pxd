@@ -1,10 +1,11 @@
 cimport cython
 
+from headwater.commands.settling cimport settled
 from headwater.commands.session cimport Session
 from headwater.commands.streams cimport IdList, stream_to_read, stream_to_write
 from headwater.journal.recorder cimport Recorder
 from headwater.keyspace.database cimport Database
-from headwater.raw cimport alloc, get_u64, parse_int, put_u64
+from headwater.raw cimport alloc, get_u64, put_u64
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request
 from headwater.streams.group cimport Consumer, Group
@@ -18,6 +19,7 @@ from headwater.streams.ids cimport (
     strict_id,
     u64,
 )
+from headwater.streams.ordering cimport forget_held
 from headwater.streams.pending cimport PendingEntries
 from headwater.streams.records cimport Records
 from headwater.streams.references cimport drop_references, is_acknowledged
@@ -58,6 +60,7 @@ cdef class GroupOptions:
     database=Database,
     recorder=Recorder,
     key=bytes,
+    stream=Stream,
     group=Group,
     pending=PendingEntries,
     acknowledged="long long",
@@ -83,32 +86,6 @@ cpdef object xack(Session session, Request request, Reply reply)
 )
 cpdef object xackdel(Session session, Request request, Reply reply)
 
-
-cdef class NackOptions:
-    cdef readonly int mode
-    cdef readonly Py_ssize_t first      # argument that is the first ID
-    cdef readonly Py_ssize_t behind     # argument behind the last ID
-    cdef readonly long long retry_count
-    cdef readonly bint force
-
-    cpdef u64 count_after(self, u64 count)
-
-
-@cython.locals(
-    stream=Stream,
-    group=Group,
-    options=NackOptions,
-    pending=PendingEntries,
-    i=Py_ssize_t,
-    ms=u64,
-    seq=u64,
-    handle="unsigned int",
-    released="long long",
-    key=bytes,
-    recorder=Recorder,
-    count=u64,
-)
-cpdef object xnack(Session session, Request request, Reply reply)
 
 @cython.locals(
     first=Py_ssize_t,

@@ -1,11 +1,11 @@
-"""Consumer groups: XGROUP, and what becomes of pending entries: XACK, XACKDEL, XNACK, XPENDING."""
+"""Consumer groups: XGROUP, and what becomes of pending entries: XACK, XACKDEL, XPENDING."""
 
 from __future__ import annotations
 
 from headwater import errors
-from headwater.commands.blocking import pending_changed
 from headwater.commands.help import help_of
 from headwater.commands.session import Session
+from headwater.commands.settling import settled
 from headwater.commands.streams import (
     DELETED,
     NOT_FOUND,
@@ -17,10 +17,9 @@ from headwater.commands.streams import (
 from headwater.commands.table import command
 from headwater.keyspace.database import Database
 from headwater.keyspace.notifications import STREAM
-from headwater.raw import alloc, get_u64, parse_int, put_u64
+from headwater.raw import alloc, get_u64, put_u64
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
-from headwater.streams.delivery import MAX_COUNT
 from headwater.streams.group import UNKNOWN, Consumer, Group
 from headwater.streams.ids import (
     MAX,
@@ -32,6 +31,7 @@ from headwater.streams.ids import (
     range_id,
     strict_id,
 )
+from headwater.streams.ordering import forget_held
 from headwater.streams.references import drop_references, is_acknowledged
 from headwater.streams.stream import Stream
 from headwater.streams.trim import ACKED, DELREF
@@ -155,6 +155,20 @@ def xgroup_create(session: Session, request: Request, reply: Reply) -> None:
     name = request.arg(3)
     if group_of(stream, name) is not None:
         raise errors.GROUP_EXISTS.error()
+    create_group(database, key, stream, name, ms, seq, options)
+    reply.ok()
+
+
+def create_group(
+    database: Database,
+    key: bytes,
+    stream: Stream | None,
+    name: bytes,
+    ms: int,
+    seq: int,
+    options: GroupOptions | None,
+) -> None:
+    """Create a group that is not there at an ID, and the stream if that is None."""
     makes_stream = stream is None
     if stream is None:
         stream = Stream()
@@ -164,11 +178,11 @@ def xgroup_create(session: Session, request: Request, reply: Reply) -> None:
         database.keyspace.dirty += 1
     if stream.groups is None:
         stream.groups = {}
-    group = stream.groups[name] = Group(name, ms, seq, options.known_to(stream))
+    entries_read = UNKNOWN if options is None else options.known_to(stream)
+    group = stream.groups[name] = Group(name, ms, seq, entries_read)
     group.note_intact(stream.holes, 0, 0, MAX, MAX)
     database.keyspace.recorder.create_group(database.index, key, group, makes_stream)
     database.notify(STREAM, b"xgroup-create", key)
-    reply.ok()
 
 
 @command("XGROUP SETID")
@@ -181,7 +195,11 @@ def xgroup_setid(session: Session, request: Request, reply: Reply) -> None:
         raise arguments_error(request)
     ms, seq = position(stream, request)
     group.set_position(ms, seq, options.known_to(stream))
+    if stream.retention is not None:
+        stream.retention.released(stream, session.state.clock.now_ms)
     session.state.recorder.set_position(session.database.index, request.arg(2), group)
+    if forget_held(group):
+        session.state.recorder.forget_held(session.database.index, request.arg(2), group)
     session.database.keyspace.dirty += 1
     session.database.notify(STREAM, b"xgroup-setid", request.arg(2))
     reply.ok()
@@ -196,6 +214,8 @@ def xgroup_destroy(session: Session, request: Request, reply: Reply) -> None:
         reply.integer(0)
         return
     del stream.groups[group.name]
+    if stream.retention is not None:
+        stream.retention.released(stream, session.state.clock.now_ms)
     session.state.recorder.destroy_group(session.database.index, request.arg(2), group.name)
     session.database.keyspace.graveyard.extend(group.parts())
     session.database.keyspace.dirty += 1
@@ -222,13 +242,17 @@ def xgroup_createconsumer(session: Session, request: Request, reply: Reply) -> N
 @command("XGROUP DELCONSUMER")
 def xgroup_delconsumer(session: Session, request: Request, reply: Reply) -> None:
     """XGROUP DELCONSUMER key group consumer: how many pending entries went with it."""
-    group = group_of_xgroup(stream_of_xgroup(session, request), request)
+    stream = stream_of_xgroup(session, request)
+    group = group_of_xgroup(stream, request)
     name = request.arg(4)
     dropped = group.delete_consumer(name)
     if dropped < 0:
         reply.integer(0)
         return
+    if stream.retention is not None:
+        stream.retention.released(stream, session.state.clock.now_ms)
     session.state.recorder.delete_consumer(session.database.index, request.arg(2), group, name)
+    settled(session.database, request.arg(2), stream, group)
     session.database.keyspace.dirty += 1
     session.database.notify(STREAM, b"xgroup-delconsumer", request.arg(2))
     reply.integer(dropped)
@@ -270,8 +294,9 @@ def xack(session: Session, request: Request, reply: Reply) -> None:
     database = session.database
     recorder = session.state.recorder
     key = request.name(1)
-    group = group_of(stream_to_claim(database, key), request.name(2))
-    if group is None:
+    stream = stream_to_claim(database, key)
+    group = group_of(stream, request.name(2))
+    if stream is None or group is None:
         reply.integer(0)
         return
     pending = group.pending
@@ -293,6 +318,10 @@ def xack(session: Session, request: Request, reply: Reply) -> None:
                     recorder.acknowledge(database.index, key, group, ms, seq)
                 acknowledged += 1
     database.keyspace.dirty += acknowledged
+    if group.redelivery is not None:
+        settled(database, key, stream, group)
+    if stream.retention is not None:
+        stream.retention.released(stream, session.state.clock.now_ms)
     reply.integer(acknowledged)
 
 
@@ -336,102 +365,16 @@ def xackdel(session: Session, request: Request, reply: Reply) -> None:
         if stream.delete(ms, seq):
             deleted += 1
         reply.integer(DELETED)
+    if stream.retention is not None:
+        stream.retention.released(stream, session.state.clock.now_ms)
+    if group.redelivery is not None:
+        settled(database, key, stream, group)
     if deleted:
         database.signal_modified(key)
         database.notify(STREAM, b"xdel", key)
 
 
 command("XACKDEL")(xackdel)
-
-
-# --- XNACK ---
-
-_SILENT, _FAIL, _FATAL = 0, 1, 2
-_AS_MODE = -1  # no RETRYCOUNT
-
-
-class NackOptions:
-    """SILENT | FAIL | FATAL, IDS numids id [id ...], [RETRYCOUNT n] [FORCE]."""
-
-    __slots__ = ("behind", "first", "force", "mode", "retry_count")
-
-    def __init__(self, request: Request) -> None:
-        self.retry_count = _AS_MODE
-        self.force = False
-        if request.text_equals(3, b"SILENT"):
-            self.mode = _SILENT
-        elif request.text_equals(3, b"FAIL"):
-            self.mode = _FAIL
-        elif request.text_equals(3, b"FATAL"):
-            self.mode = _FATAL
-        else:
-            raise errors.XNACK_MODE.error()
-        if not request.text_equals(4, b"IDS"):
-            raise errors.SYNTAX.error()
-        ok, count = parse_int(request.buf, request.start(5), request.length(5))
-        if not ok or count <= 0:
-            raise errors.XNACK_NUMIDS.error()
-        if count > request.argc - 6:
-            raise errors.XNACK_NUMIDS_MISMATCH.error()
-        self.first = 6
-        self.behind = 6 + count
-        i = self.behind
-        while i < request.argc:
-            if request.text_equals(i, b"FORCE"):
-                self.force = True
-                i += 1
-            elif i + 1 < request.argc and request.text_equals(i, b"RETRYCOUNT"):
-                ok, self.retry_count = parse_int(
-                    request.buf, request.start(i + 1), request.length(i + 1)
-                )
-                if not ok or self.retry_count < 0:
-                    raise errors.XNACK_RETRYCOUNT.error()
-                i += 2
-            else:
-                raise errors.SYNTAX.error()
-
-    def count_after(self, count: int) -> int:
-        """The delivery count of an entry that had `count` deliveries."""
-        if self.retry_count != _AS_MODE:
-            return self.retry_count
-        if self.mode == _FATAL:
-            return MAX_COUNT
-        if self.mode == _SILENT and count > 0:
-            return count - 1
-        return count
-
-
-def xnack(session: Session, request: Request, reply: Reply) -> None:
-    """XNACK key group mode IDS numids id [id ...] [options]: how many were given back."""
-    stream, group = group_to_write(session, request)
-    options = NackOptions(request)
-    key = request.arg(1)
-    recorder = session.state.recorder
-    for i in range(options.first, options.behind):
-        strict_id(request, i, 0)
-    pending = group.pending
-    released = 0
-    for i in range(options.first, options.behind):
-        ms, seq = strict_id(request, i, 0)
-        handle = pending.find(ms, seq)
-        if handle != 0:
-            count = options.count_after(pending.records.count(handle))
-            pending.assign(handle, 0, 0, count)
-        elif options.force and stream.contains(ms, seq):
-            count = options.count_after(0)
-            pending.add(ms, seq, 0, 0, count)
-        else:
-            continue
-        recorder.nack(session.database.index, key, group, ms, seq, count)
-        released += 1
-    if released:
-        session.database.keyspace.has_nacked = True
-        session.database.keyspace.dirty += released
-        pending_changed(session.database, key)
-    reply.integer(released)
-
-
-command("XNACK")(xnack)
 
 
 # --- XPENDING ---

@@ -50,3 +50,21 @@ def set_keys(words: Words) -> FoundKeys | None:
 def delex_keys(words: Words) -> FoundKeys | None:
     """DELEX: with a condition the value is read too."""
     return [(1, ("RW", "access", "delete") if len(words) > 2 else ("RM", "delete"))]
+
+
+def cfgset_keys(words: Words) -> FoundKeys | None:
+    """XGROUP CFGSET: the stream, and the one that dead letters go to.
+
+    The options are stepped over one by one: a field may itself be called DEADLETTER.
+    """
+    found: FoundKeys = [(2, ("RW", "update"))]
+    position = 4
+    while position + 1 < len(words):
+        option = words[position].upper()
+        position += 2
+        if option == b"DEADLETTER" and words[position - 1]:
+            found.append((position - 1, ("RW", "insert")))
+        elif option == b"BACKOFF":
+            while position < len(words) and words[position][:1].isdigit():
+                position += 1
+    return found

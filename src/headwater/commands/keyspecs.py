@@ -58,6 +58,11 @@ def keys_from(position: int, flags: str, *, last: int = -1, step: int = 1) -> Ke
     return KeySpec(tuple(flags.split()), position, last=last, step=step)
 
 
+def key_after(keyword: str, start: int, flags: str) -> KeySpec:
+    """One key behind a keyword, if that is there."""
+    return KeySpec(tuple(flags.split()), start, keyword.encode())
+
+
 def keys_after(keyword: str, start: int, flags: str, *, limit: int) -> KeySpec:
     """The first `1/limit` of what follows a keyword."""
     return KeySpec(tuple(flags.split()), start, keyword.encode(), last=-1, limit=limit)

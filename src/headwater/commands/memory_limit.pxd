@@ -32,6 +32,7 @@ cdef class MemoryLimit:
     cpdef object configure(self, long long limit, str policy, long long samples)
     @cython.locals(multiplies=bint, last=Py_ssize_t)
     cpdef bint about_to_run(self, Command command, Request request) except *
+    cpdef bint has_room(self) except -1
     @cython.locals(passed_us="long long")
     cpdef object tick(self)
     cpdef object estimate(self)

@@ -121,6 +121,15 @@ class MemoryLimit:
             self._look()
         return self.over
 
+    def has_room(self) -> bool:
+        """Whether the server may add something by itself; evicts what must go."""
+        if self.limit == 0:
+            return True
+        if self._to_free > 0:
+            self._evict()
+        self._look()
+        return not self.over
+
     def tick(self) -> None:
         """What is to be done ten times a second."""
         if self.limit == 0:

@@ -1,6 +1,7 @@
 cimport cython
 
 from headwater.commands.blocking cimport pending_changed, terms_of, wait, waits_on
+from headwater.commands.redelivering cimport deliver_managed, history_managed
 from headwater.commands.session cimport Session
 from headwater.commands.streams cimport stream_to_read
 from headwater.journal.recorder cimport Recorder
@@ -75,7 +76,7 @@ cpdef object xreadgroup(Session session, Request request, Reply reply)
 @cython.locals(now_ms="long long", recorder=Recorder, recording=bint, database=Database, keyspace=Keyspace,
                key=bytes, group=Group, consumer=Consumer, parts=Py_ssize_t, pos=Py_ssize_t,
                id_arg=Py_ssize_t, ms=u64, seq=u64, entries=Py_ssize_t, size=Py_ssize_t,
-               claimed=list, new="long long")
+               claimed=list, new="long long", at="long long", count="long long", max_bytes="long long")
 cdef (bint, long long) _read_group(
     Session session, Request request, ReadOptions options, Py_ssize_t k, Stream stream, Reply reply
 ) except *

@@ -6,7 +6,9 @@ Handlers are bound by a call: Cython drops a decorator from a function that the 
 from __future__ import annotations
 
 from headwater import errors
+from headwater.commands.autocreate import create_missing_groups, creates_groups
 from headwater.commands.blocking import pending_changed, terms_of, wait, waits_on
+from headwater.commands.redelivering import deliver_managed, history_managed
 from headwater.commands.session import Session
 from headwater.commands.streams import stream_to_read
 from headwater.commands.table import command
@@ -305,7 +307,9 @@ def _new_terms(
         keys = [request.name(options.keys)]
     else:
         keys = list(dict.fromkeys(request.words()[options.keys : options.keys + options.streams]))
-    return terms_of(session, request, keys, options.group)
+    terms = terms_of(session, request, keys, options.group)
+    terms.consumer = options.consumer
+    return terms
 
 
 def _begin_stream(reply: Reply, key: bytes) -> None:
@@ -333,7 +337,12 @@ def xreadgroup(session: Session, request: Request, reply: Reply) -> None:
         key = request.name(i)
         stream = stream_to_read(database, key)
         if stream is None or stream.groups is None or name not in stream.groups:
-            raise errors.XREADGROUP_NO_GROUP.error(key, name)
+            if not creates_groups(session):
+                raise errors.XREADGROUP_NO_GROUP.error(key, name)
+            _check_group_ids(request, options.keys + n, n)
+            create_missing_groups(session, request, name, options.keys, n)
+            stream = stream_to_read(database, key)
+            assert stream is not None
         if not _is_new(request, i + n):
             _check_group_id(request, i + n)
         if first is None:
@@ -392,7 +401,8 @@ def _read_group(
         recorder.create_consumer(database.index, key, group, consumer)
         keyspace.dirty += 1
         database.notify(STREAM, b"xgroup-createconsumer", key)
-    consumer.seen_ms = now_ms
+    consumer.seen_ms = group.read_ms = now_ms
+    consumer.session = session.id
     if options.is_spent():
         return False, -1
     parts, pos = reply.part_count(), reply.pos
@@ -403,22 +413,37 @@ def _read_group(
         # The highest ID is what `>` is short for.
         if ms != MAX or seq != MAX:
             options.min_idle_ms = -1
-            entries, size = deliver_history(
-                stream,
-                group,
-                consumer,
-                ms,
-                seq,
-                now_ms,
-                options.next_count(),
-                options.max_bytes,
-                reply,
-            )
+            count = options.next_count()
+            max_bytes = options.max_bytes
+            if group.redelivery is None:
+                entries, size = deliver_history(
+                    stream, group, consumer, ms, seq, now_ms, count, max_bytes, reply
+                )
+            else:
+                entries, size = history_managed(
+                    session, key, stream, group, consumer, ms, seq, count, max_bytes, reply
+                )
             recorder.deliver_again(database.index, key, group, consumer, now_ms, entries, ms, seq)
             options.spend(entries, size)
             keyspace.dirty += entries
             return True, -1
-    if options.min_idle_ms >= 0:
+    at = -1
+    new = 0
+    if group.redelivery is not None:
+        entries, size, at = deliver_managed(
+            session,
+            key,
+            stream,
+            group,
+            consumer,
+            options.next_count(),
+            options.max_bytes,
+            options.min_idle_ms,
+            options.noack,
+            options.block_ms >= 0,
+            reply,
+        )
+    elif options.min_idle_ms >= 0:
         claimed: list[int] = []
         entries, size = deliver_claiming(
             stream,
@@ -449,13 +474,15 @@ def _read_group(
         new = entries
     if entries == 0:
         reply.rewind(parts, pos)
-        if options.min_idle_ms >= 0:
+        if options.min_idle_ms >= 0 and group.redelivery is None:
             return False, claimable_at(stream, group, options.min_idle_ms)
-        return False, -1
-    if recording:
+        return False, at
+    if recording and new != 0:
         recorder.deliver(database.index, key, group, consumer, now_ms, new, options.noack)
     options.spend(entries, size)
     keyspace.dirty += 1
+    if options.noack and stream.retention is not None:
+        stream.retention.released(stream, now_ms)
     if database.waiting:
         pending_changed(database, key)
     return True, -1
@@ -467,6 +494,11 @@ command("XREADGROUP")(xreadgroup)
 def _is_new(request: Request, i: int) -> bool:
     """Whether argument `i` is `>`."""
     return request.spans[2 * i + 1] == 1 and request.buf[request.spans[2 * i]] == 62
+
+
+def _check_group_ids(request: Request, first: int, n: int) -> None:
+    for i in range(first, first + n):
+        _check_group_id(request, i)
 
 
 def _check_group_id(request: Request, i: int) -> None:

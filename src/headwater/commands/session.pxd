@@ -14,6 +14,7 @@ cdef class Session:
     cdef public bytes user
     cdef public object permissions          # None: may do everything
     cdef public object subscriptions        # None while there are none
+    cdef public object lease                # None while nothing was ever held
     cdef public bytes name
     cdef public bytes library_name, library_version
     cdef public str address, local_address

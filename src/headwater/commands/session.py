@@ -25,7 +25,8 @@ class Session:
     `transaction` is the queue of a MULTI, `watching` the watch of a WATCH; both belong to
     commands/transactions.py. `blocked` is set while a command waits. Times are unix ms.
     `permissions`: what the user may do, None: everything. `subscriptions`: the channels that the
-    client listens to, None while it listens to none.
+    client listens to, None while it listens to none. `lease`: what it holds of groups with LEASE
+    connection (leases.py), None while it never held anything.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Session:
         "is_unix",
         "last_command",
         "last_ms",
+        "lease",
         "library_name",
         "library_version",
         "local_address",
@@ -71,6 +73,7 @@ class Session:
         self.user = b""
         self.permissions: Any = None
         self.subscriptions: Any = None
+        self.lease: Any = None
         self.name = b""
         self.library_name = b""
         self.library_version = b""

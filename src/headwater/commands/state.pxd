@@ -24,6 +24,7 @@ cdef class ServerState:
     cdef public object access               # ACL's users
     cdef public object channels             # of pub/sub
     cdef public object scripting            # scripts and functions
+    cdef public object leases               # of sessions, for LEASE connection
     cdef public object busy                 # a script that runs too long, or None
     cdef public Transaction spare_transaction   # or None
     cdef public MemoryLimit memory          # used, and maxmemory
@@ -41,6 +42,7 @@ cdef class ServerState:
     cdef public str run_id
     cdef public long long at_us
     cdef public long long started_ms
+    cdef public long long ready_ms          # when the data set was loaded
     # Settings.
     cdef public long long node_max_entries, node_max_bytes
     cdef public long long idmp_duration_s, idmp_maxsize

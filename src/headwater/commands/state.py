@@ -31,12 +31,13 @@ class ServerState:
 
     `at_us`: while requests of one client run, when the last one ended (`raw.monotonic_us`), so
     that each costs one reading of the clock; 0 otherwise.
-    `loading`: the data set is not complete yet. `write_refusal`: the error that commands which
-    change something get while the disk does not take it, else b"".
+    `loading`: the data set is not complete yet; `ready_ms`: when it was. `write_refusal`: the error
+    that commands which change something get while the disk does not take it, else b"".
     `memory` knows how much is used. `over_memory`: more than `maxmemory` allows, and nothing could
     be evicted, when the last request came.
     `access` knows the users, `channels` who subscribed to what, `scripting` scripts and functions.
     `busy`: a script that runs for too long; None unless one does.
+    `leases`: which session holds entries of groups with LEASE connection.
     `packer` compresses blocks of streams. `persistence` saves and loads; `recorder` takes what
     commands did, for the journal.
     `server` is the object that owns sockets and the process (None when embedded); commands ask
@@ -62,6 +63,7 @@ class ServerState:
         "last_client_id",
         "latency",
         "latency_threshold_ms",
+        "leases",
         "loading",
         "memory",
         "monitors",
@@ -74,6 +76,7 @@ class ServerState:
         "persistence",
         "postponed",
         "read_bytes",
+        "ready_ms",
         "recorder",
         "rejected_connections",
         "run_id",
@@ -116,6 +119,7 @@ class ServerState:
         self.access: Any = None
         self.channels: Any = None
         self.scripting: Any = None
+        self.leases: Any = None
         self.busy: Any = None
         self.memory = MemoryLimit(keyspace)
         self.over_memory = False
@@ -133,6 +137,7 @@ class ServerState:
         self.stream_options = StreamOptions()
         self.run_id = secrets.token_hex(20)
         self.started_ms = clock.now_ms
+        self.ready_ms = clock.now_ms
         self.node_max_entries = 100
         self.node_max_bytes = 4096
         self.idmp_duration_s = 100

@@ -1,12 +1,13 @@
-"""What is set on a stream as a whole: XCFGSET, XIDMPRECORD, XSETID."""
+"""What is set on a stream as a whole: XCFGSET, XCFGGET, XIDMPRECORD, XSETID."""
 
 from __future__ import annotations
 
 from headwater import errors
 from headwater.commands.session import Session
-from headwater.commands.streams import stream_to_write
+from headwater.commands.streams import stream_to_read, stream_to_write
 from headwater.commands.table import command
 from headwater.keyspace.notifications import STREAM
+from headwater.raw import parse_int
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
 from headwater.streams.idmp import (
@@ -18,6 +19,7 @@ from headwater.streams.idmp import (
 )
 from headwater.streams.ids import compare, strict_id
 from headwater.streams.lag import set_entries_added
+from headwater.streams.retention import MAX_NUMBER, Retention
 from headwater.streams.stream import Stream
 
 
@@ -28,6 +30,7 @@ def xcfgset(session: Session, request: Request, reply: Reply) -> None:
     if request.argc == 2:
         raise errors.XCFGSET_NOTHING.error()
     duration_s = maxsize = 0
+    retain: dict[bytes, int] = {}
     i = 2
     while i < request.argc:
         if i + 1 == request.argc:
@@ -40,15 +43,84 @@ def xcfgset(session: Session, request: Request, reply: Reply) -> None:
             maxsize = request.integer(i + 1)
             if not MIN_MAXSIZE <= maxsize <= MAX_MAXSIZE:
                 raise errors.XCFGSET_MAXSIZE.error(MIN_MAXSIZE, MAX_MAXSIZE)
+        elif (name := request.arg(i).upper()) in _RETAIN:
+            retain[name] = _retained(request, i + 1, name)
         else:
             raise errors.SYNTAX.error()
         i += 2
-    idmp = _idmp(session, stream)
-    forgotten = idmp.configure(duration_s or idmp.duration_s, maxsize or idmp.maxsize)
-    session.database.keyspace.graveyard.extend(forgotten)
-    session.state.recorder.set_window(session.database.index, key, idmp)
+    if duration_s or maxsize:
+        idmp = _idmp(session, stream)
+        forgotten = idmp.configure(duration_s or idmp.duration_s, maxsize or idmp.maxsize)
+        session.database.keyspace.graveyard.extend(forgotten)
+        session.state.recorder.set_window(session.database.index, key, idmp)
+    if retain:
+        _retain(session, key, stream, retain)
     session.database.signal_modified(key)
     reply.ok()
+
+
+_MAXLEN, _MAXAGE, _MAXBYTES = b"RETAIN-MAXLEN", b"RETAIN-MAXAGE", b"RETAIN-MAXBYTES"
+_ACKED = b"RETAIN-ACKED"
+_RETAIN = (_MAXLEN, _MAXAGE, _MAXBYTES, _ACKED)
+
+
+def _retained(request: Request, i: int, name: bytes) -> int:
+    """The value of a RETAIN option, or raises."""
+    value = request.arg(i)
+    if name == _ACKED:
+        if value.lower() not in (b"yes", b"no"):
+            raise errors.XCFGSET_ACKED.error(value)
+        return int(value.lower() == b"yes")
+    ok, number = parse_int(request.buf, request.start(i), request.length(i))
+    if not ok or not 0 <= number <= MAX_NUMBER:
+        raise errors.XCFGSET_RETAIN.error(name[len(b"RETAIN-") :], value)
+    return number
+
+
+def _retain(session: Session, key: bytes, stream: Stream, given: dict[bytes, int]) -> None:
+    """Let a stream retain its entries as this says; options that are not given stay."""
+    old = stream.retention or Retention(0, 0, 0, False)
+    maxlen = given.get(_MAXLEN, old.maxlen)
+    maxage_ms = given.get(_MAXAGE, old.maxage_ms)
+    maxbytes = given.get(_MAXBYTES, old.maxbytes)
+    acked = bool(given.get(_ACKED, old.acked))
+    if maxlen or maxage_ms or maxbytes or acked:
+        stream.retention = Retention(maxlen, maxage_ms, maxbytes, acked)
+    else:
+        stream.retention = None
+    session.state.recorder.retain(session.database.index, key, stream)
+    session.database.keyspace.calendar.manage(session.database, key, stream)
+
+
+@command("XCFGGET")
+def xcfgget(session: Session, request: Request, reply: Reply) -> None:
+    """XCFGGET key: what XCFGSET sets, the bytes of the entries, the age of the first one (ms)."""
+    stream = stream_to_read(session.database, request.arg(1))
+    if stream is None:
+        raise errors.NO_SUCH_KEY.error()
+    state = session.state
+    idmp = stream.idmp
+    retention = stream.retention or Retention(0, 0, 0, False)
+    reply.map(8)
+    reply.bulk(b"idmp-duration")
+    reply.integer(state.idmp_duration_s if idmp is None else idmp.duration_s)
+    reply.bulk(b"idmp-maxsize")
+    reply.integer(state.idmp_maxsize if idmp is None else idmp.maxsize)
+    reply.bulk(b"retain-maxlen")
+    reply.integer(retention.maxlen)
+    reply.bulk(b"retain-maxage")
+    reply.integer(retention.maxage_ms)
+    reply.bulk(b"retain-maxbytes")
+    reply.integer(retention.maxbytes)
+    reply.bulk(b"retain-acked")
+    reply.bulk(b"yes" if retention.acked else b"no")
+    reply.bulk(b"bytes")
+    reply.integer(stream.entry_bytes)
+    reply.bulk(b"first-entry-age")
+    if stream.length == 0:
+        reply.null()
+    else:
+        reply.integer(max(0, state.clock.now_ms - stream.first_id()[0]))
 
 
 @command("XIDMPRECORD")

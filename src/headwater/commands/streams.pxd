@@ -1,5 +1,6 @@
 cimport cython
 
+from headwater.commands.retention cimport retain_appended
 from headwater.commands.session cimport Session
 from headwater.commands.state cimport ServerState
 from headwater.commands.stream_options cimport StreamOptions, ends_with_star, is_star, star_ms
@@ -26,7 +27,7 @@ cpdef Stream stream_to_write(Database database, bytes key)
 @cython.locals(state=ServerState, options=StreamOptions, id_arg=Py_ssize_t, automatic=bint,
                first=Py_ssize_t, pairs=Py_ssize_t, ms=u64, seq=u64, given_seq=bint, key=bytes,
                database=Database, stream=Stream, is_new=bint, now_ms="long long", pid=bytes, iid=bytes,
-               idmp=Idmp, recorder=Recorder, old_ms=u64, old_seq=u64, ok=bint)
+               idmp=Idmp, recorder=Recorder, old_ms=u64, old_seq=u64, ok=bint, trimmed="long long")
 cpdef object xadd(Session session, Request request, Reply reply)
 @cython.locals(trimmed="long long", recorder=Recorder, drops_references=bint, ms=u64, seq=u64)
 cpdef long long trim_stream(Database database, bytes key, Stream stream, Trim trim) except? -1

@@ -6,6 +6,8 @@ Handlers are bound by a call: Cython drops a decorator from a function that the 
 from __future__ import annotations
 
 from headwater import errors
+from headwater.commands.retention import retain_appended
+from headwater.commands.schema_check import check_entry
 from headwater.commands.session import Session
 from headwater.commands.stream_options import (
     StreamOptions,
@@ -92,6 +94,8 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
             reply.null()
             return
         stream = Stream()
+    if stream.schema is not None:
+        check_entry(state, key, stream, request, first, pairs)
     now_ms = state.clock.now_ms
     pid = iid = b""
     if options is not None and options.producer:
@@ -140,6 +144,8 @@ def xadd(session: Session, request: Request, reply: Reply) -> None:
     trimmed = 0
     if options is not None and options.trim is not None:
         trimmed = trim_stream(database, key, stream, options.trim)
+    if stream.retention is not None:
+        trimmed += retain_appended(database, key, stream)
     if is_new:
         database.add(key, stream)
     database.signal_modified(key)

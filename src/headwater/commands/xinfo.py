@@ -7,6 +7,13 @@ are the number of blocks, and one more.
 from __future__ import annotations
 
 from headwater import errors
+from headwater.commands.group_fields import (
+    BACKLOG_FIELDS,
+    SETTINGS_FIELDS,
+    shows_more,
+    write_backlog,
+    write_settings,
+)
 from headwater.commands.help import help_of
 from headwater.commands.session import Session
 from headwater.commands.streams import stream_to_read
@@ -59,8 +66,9 @@ def xinfo_groups(session: Session, request: Request, reply: Reply) -> None:
     stream = _stream(session, request)
     groups = _groups(stream)
     reply.array(len(groups))
+    more = shows_more(session, stream)
     for group in groups:
-        reply.map(6)
+        reply.map(6 + BACKLOG_FIELDS + SETTINGS_FIELDS if more else 6)
         reply.bulk(b"name")
         reply.bulk(group.name)
         reply.bulk(b"consumers")
@@ -68,6 +76,9 @@ def xinfo_groups(session: Session, request: Request, reply: Reply) -> None:
         reply.bulk(b"pending")
         reply.integer(group.pending.count)
         _position_fields(stream, group, reply)
+        if more:
+            write_backlog(stream, group, session.state.clock.now_ms, reply)
+            write_settings(request.arg(2), group, reply)
 
 
 @command("XINFO CONSUMERS")

@@ -338,6 +338,21 @@ OPTIONS: tuple[Option, ...] = (
         "Idempotent IDs that a new stream remembers for each producer, at most",
         unit="IDs",
     ),
+    Option(
+        "group-autocreate",
+        Enum(("no", "0", "$")),
+        "no",
+        STREAMS,
+        "Where a group begins that XREADGROUP misses and that is then created, its stream too: at "
+        "the first entry (0) or behind the last ($); no: it is an error",
+    ),
+    Option(
+        "xinfo-groups-fields",
+        Enum(("auto", "all", "redis")),
+        "auto",
+        STREAMS,
+        "Whether XINFO GROUPS has more than Redis's fields; auto: as the client's library bears it",
+    ),
     # --- persistence ---
     Option(
         "appendonly",

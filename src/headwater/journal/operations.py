@@ -58,6 +58,20 @@ LOAD_LIBRARY      op | text | text
 DELETE_LIBRARY    op | text
 FLUSH_LIBRARIES   op
 CONFIGURE_GROUP   op | group | text
+DEFER             op | group | u32 n | n times (u64 ms | u64 seq | i64 time)
+DELIVER_ORDERED   op | member | u8 flags | i64 time | u64 held | u64 new | u64 chosen |
+                       u64 ms | u64 seq
+FORGET_HELD       op | group
+RETAIN            op | key | text
+SCHEDULE          op | key | u64 handle | i64 due | i64 every | text
+CANCEL_SCHEDULED  op | key | u64 handle
+RUN_SCHEDULED     op | key | u64 handle | i64 due | u64 ms | u64 seq
+DROP_PENDING      op | group
+SET_SCHEMA        op | key | u8 flags | u32 number | u8 compat | i64 time | text
+DELETE_SCHEMA     op | key
+DROP_RUN          op | key | u64 ms | u64 seq | u64 entries
+READ_GROUP        op | group | i64 time
+SEE_CONSUMER      op | member | i64 time
 
 What each means, with its flags, stands at its number.
 """
@@ -196,6 +210,51 @@ FLUSH_LIBRARIES = 42
 CONFIGURE_GROUP = 43
 """A group has these settings (streams/settings.py); an empty text: all are off."""
 
+DEFER = 44
+"""Pending entries that nobody owns are due then, and not at once."""
+
+DELIVER_ORDERED = 45
+"""Deliver what ORDERBY lets go: go through the first so many held entries that are ready, then
+through so many new ones; the group stands at this ID then, and so many of all are delivered. The
+others are held (streams/ordering.py). NO_ACK: they do not become pending."""
+
+FORGET_HELD = 46
+"""A group holds nothing any more of what ORDERBY made wait."""
+
+SET_SCHEMA = 52
+"""This text is the schema of the stream, as a version of this number: a new one, or the current one
+with another compat (schemas/versions.py). MAKES_STREAM: the key is missing and becomes an empty
+stream."""
+
+DELETE_SCHEMA = 53
+"""The stream has no schema any more."""
+
+DROP_PENDING = 54
+"""Nothing is pending in a group any more."""
+
+SCHEDULE = 49
+"""An entry is scheduled: its handle, which was never used before, when it is due, after what time
+it repeats (ms, 0: not at all), and its fields as in ADD. A key that is missing becomes a stream."""
+
+CANCEL_SCHEDULED = 50
+"""The entry of a handle is scheduled no more."""
+
+RUN_SCHEDULED = 51
+"""The entry of a handle is appended with this ID, and due again then (0: scheduled no more)."""
+
+RETAIN = 48
+"""A stream retains entries as this says (streams/retention.py); an empty text: all of them."""
+
+DROP_RUN = 58
+"""So many entries are gone, which filled whole blocks; the first was the first one at or above this
+ID. The max deleted ID stays, as do references."""
+
+READ_GROUP = 56
+"""Somebody read from a group then, and nobody has since."""
+
+SEE_CONSUMER = 57
+"""A consumer was there then."""
+
 NAMES = {
     number: name
     for name, number in list(globals().items())
@@ -208,8 +267,8 @@ DROPS_REFERENCES = 1  # of TRIM, DELETE, ACKNOWLEDGE_AND_DELETE
 TRIMMED = 2  # of DELETE
 LIMITS_GROUPS = 1  # of SET_ID
 COUNTS_AS_ADDED = 1  # of REMEMBER
-MAKES_STREAM = 1  # of CREATE_GROUP
-NO_ACK = 1  # of DELIVER
+MAKES_STREAM = 1  # of CREATE_GROUP, SET_SCHEMA
+NO_ACK = 1  # of DELIVER, DELIVER_ORDERED
 AT_FRONT = 1  # of PUSH, POP, MOVE_ITEM
 TO_FRONT = 2  # of MOVE_ITEM
 AFTER = 1  # of INSERT_ITEM

@@ -12,7 +12,7 @@ from headwater.streams.stream cimport Stream
 
 cdef int ACKNOWLEDGE, ACKNOWLEDGE_AND_DELETE, ADD, APPEND, ASSIGN, COPY_KEY, CREATE_CONSUMER, CREATE_GROUP
 cdef int DELETE, DELETE_CONSUMER, DELETE_KEY, DELIVER, DELIVER_AGAIN, DESTROY_GROUP, EXPIRE, FLUSH
-cdef int FLUSH_ALL, LIMITS, MOVE_KEY, NACK, REMEMBER, RESTORE, SET, SET_ID, SET_POSITION
+cdef int FLUSH_ALL, MOVE_KEY, NACK, REMEMBER, RESTORE, SET, SET_ID, SET_POSITION
 cdef int SET_WINDOW, SWAP, TRIM, WRITE
 cdef int DELETE_LIBRARY, FLUSH_LIBRARIES, LOAD_LIBRARY
 cdef int AFTER, AT_FRONT, CUT, INSERT_ITEM, LIST_LIMIT, MOVE_ITEM, POP, PUSH, REMOVE_ITEMS, SET_ITEM, TO_FRONT
@@ -30,8 +30,6 @@ cdef class Recorder(ManagedRecorder):
         long long node_max_entries,
         long long node_max_bytes,
     ) except *
-    @cython.locals(pos=Py_ssize_t)
-    cdef void _limits(self, long long entries, long long size) except *
     @cython.locals(pos=Py_ssize_t)
     cpdef void trim(self, Py_ssize_t db, bytes key, u64 entries, bint drops_references) except *
     @cython.locals(flags=int, kind=int, pos=Py_ssize_t)

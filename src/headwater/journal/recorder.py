@@ -41,7 +41,6 @@ from headwater.journal.operations import (
     FLUSH_ALL,
     FLUSH_LIBRARIES,
     INSERT_ITEM,
-    LIMITS,
     LIMITS_GROUPS,
     LIST_LIMIT,
     LOAD_LIBRARY,
@@ -111,15 +110,6 @@ class Recorder(ManagedRecorder):
         put_u32(buf, pos + 16, n)
         copy(buf, pos + 20, entry, start, n)
         self._ends_at(pos + 20 + n)
-
-    def _limits(self, entries: int, size: int) -> None:
-        pos = self._room(17)
-        self.buf[pos] = LIMITS
-        put_i64(self.buf, pos + 1, entries)
-        put_i64(self.buf, pos + 9, size)
-        self._ends_at(pos + 17)
-        self._node_max_entries = entries
-        self._node_max_bytes = size
 
     def trim(self, db: int, key: bytes, entries: int, drops_references: bool) -> None:
         """So many entries at the stream's head are gone; references too or not."""

@@ -12,26 +12,29 @@ import heapq
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from headwater.streams.stream import Stream
+
 if TYPE_CHECKING:
     from headwater.keyspace.database import Database, Keyspace
-    from headwater.streams.stream import Stream
     from headwater.value import Value
 
 NEVER = 1 << 62
+
+_FEW = 256
 
 
 class Plan:
     """One stream's place in the calendar; `Stream.plan`.
 
-    `values` is the table of keys that the stream is in, whichever database has that (SWAPDB).
+    `values` is the table of keys that the stream is in, whichever database has that (SWAPDB). The
+    stream refers to its plan and not the other way round: so it is freed when its key goes.
     """
 
-    __slots__ = ("_calendar", "at_ms", "key", "order", "stream", "values")
+    __slots__ = ("_calendar", "at_ms", "key", "order", "values")
 
-    def __init__(self, calendar: Calendar, order: int, stream: Stream) -> None:
+    def __init__(self, calendar: Calendar, order: int) -> None:
         self._calendar = calendar
         self.order = order
-        self.stream = stream
         self.values: dict[bytes, Value] = {}
         self.key = b""
         self.at_ms = NEVER
@@ -50,6 +53,7 @@ class Calendar:
         self._heap: list[tuple[int, int, Plan]] = []
         self._next_order = 0
         self._stale = 0
+        self._sweep_at = _FEW
         self.on_earlier: Callable[[int], None] | None = None
 
     def manage(self, database: Database, key: bytes, stream: Stream) -> None:
@@ -57,7 +61,7 @@ class Calendar:
         plan: Plan | None = stream.plan
         if plan is None:
             self._next_order += 1
-            plan = stream.plan = Plan(self, self._next_order, stream)
+            plan = stream.plan = Plan(self, self._next_order)
         plan.values = database.values
         plan.key = key
         self.move(plan, 0)
@@ -67,13 +71,17 @@ class Calendar:
         if stream.plan is not None or stream.has_settings():
             self.manage(database, key, stream)
 
+    def stream_of(self, plan: Plan) -> Stream | None:
+        """The plan's stream, if it is still where the plan knows it."""
+        value = plan.values.get(plan.key)
+        return value if isinstance(value, Stream) and value.plan is plan else None
+
     def place_of(self, plan: Plan) -> Database | None:
         """The database that has the plan's stream, under the plan's key; None if none has."""
-        if plan.values.get(plan.key) is not plan.stream:
-            return None
-        for database in self._keyspace.databases:
-            if database.values is plan.values:
-                return database
+        if self.stream_of(plan) is not None:
+            for database in self._keyspace.databases:
+                if database.values is plan.values:
+                    return database
         return None
 
     def move(self, plan: Plan, at_ms: int) -> None:
@@ -92,8 +100,25 @@ class Calendar:
         if at_ms != NEVER:
             earlier = not self._heap or at_ms < self._heap[0][0]
             heapq.heappush(self._heap, (at_ms, plan.order, plan))
+            if len(self._heap) > self._sweep_at:
+                self._sweep()
             if earlier and self.on_earlier is not None:
                 self.on_earlier(at_ms)
+
+    def _sweep(self) -> None:
+        """Forget the moments of streams that are gone, each time that there are twice as many."""
+        live = {}
+        for at, order, plan in self._heap:
+            if plan.at_ms != at:
+                continue
+            if self.stream_of(plan) is None:
+                plan.at_ms = NEVER
+            else:
+                live[order] = (at, order, plan)
+        self._heap = list(live.values())
+        heapq.heapify(self._heap)
+        self._stale = 0
+        self._sweep_at = max(_FEW, 2 * len(self._heap))
 
     def next_ms(self) -> int:
         """The first moment, NEVER if there is none."""

@@ -11,6 +11,7 @@ cdef class Terms:
     cdef readonly Database database
     cdef readonly list keys
     cdef readonly bytes group
+    cdef public bytes consumer
     cdef public bint claims
     cdef public bint pops
     cdef readonly Py_ssize_t argc
@@ -36,6 +37,13 @@ cdef class Blocked:
     cdef public long long order             # grows with arrival
     cdef public long long scheduled_ms      # in the heap under this time, or NEVER
     cdef public bytes owed                  # or None
+    cdef public dict parked                 # key -> owner, where it is parked; or None
+
+
+@cython.final
+cdef class Parked:
+    cdef readonly object redelivery
+    cdef readonly dict owners               # number -> OrderedDict of Blocked: None
 
 
 @cython.final
@@ -44,8 +52,17 @@ cdef class KeyWaiters:
     cdef public object poppers              # OrderedDict of Blocked: None, or None
     cdef readonly dict groups               # name -> OrderedDict of Blocked: None
     cdef public Py_ssize_t claiming         # readers with CLAIM
+    cdef public dict parked                 # name -> Parked, or None
 
     cpdef bint is_empty(self) noexcept
+    cpdef list members_of(self, bytes group)
+    @cython.locals(parked=Parked)
+    cpdef int park(self, bytes key, Blocked blocked, unsigned int owner, redelivery) except -1
+    @cython.locals(parked=Parked, blocked=Blocked)
+    cpdef bint unpark(self, bytes key, bytes group, unsigned int owner) except -1
+    cpdef int unpark_all(self, bytes key, bytes group) except -1
+    @cython.locals(parked=Parked)
+    cpdef int leave(self, bytes key, Blocked blocked) except -1
 
 
 @cython.final
@@ -61,6 +78,7 @@ cdef class Waiters:
     cdef readonly object owing              # deque of Blocked
     cdef public Py_ssize_t sent
     cdef public dict held                   # (Database, key) -> None
+    cdef public list limited                # (key, owner, Redelivery)
 
     cpdef object owe(self, Blocked blocked, bytes data)
     @cython.locals(queue=KeyWaiters, terms=Terms, waiting=dict)

@@ -27,9 +27,9 @@ NEVER = 1 << 62
 class Terms:
     """What a command waits for and how it is tried again; the same for all who said the same.
 
-    `keys` are in one database. `group` is None for XREAD. `claims`: it also takes pending
-    entries that have been idle long enough. `pops`: it takes items of lists. The words are a copy
-    of the request's bytes: `buf` and where each one is in it.
+    `keys` are in one database. `group` is None for XREAD; `consumer`: its member who waits.
+    `claims`: it also takes pending entries that have been idle long enough. `pops`: it takes items
+    of lists. The words are a copy of the request's bytes: `buf` and where each one is in it.
     """
 
     __slots__ = (
@@ -37,6 +37,7 @@ class Terms:
         "buf",
         "claims",
         "command",
+        "consumer",
         "database",
         "group",
         "keys",
@@ -57,6 +58,7 @@ class Terms:
         self.database = database
         self.keys = keys
         self.group = group
+        self.consumer = b""
         self.claims = claims
         self.pops = False
         self.copy_words(request)
@@ -105,6 +107,7 @@ class Blocked:
         "due_ms",
         "order",
         "owed",
+        "parked",
         "scheduled_ms",
         "session",
         "terms",
@@ -127,6 +130,20 @@ class Blocked:
         self.order = 0
         self.scheduled_ms = NEVER
         self.owed: bytes | None = None
+        self.parked: dict[bytes, int] | None = None
+
+
+class Parked:
+    """Members of a group whose consumers are at their limit, by their owner numbers.
+
+    `redelivery`: of the group that it is about; when the group has another one, all look again.
+    """
+
+    __slots__ = ("owners", "redelivery")
+
+    def __init__(self, redelivery: Any) -> None:
+        self.redelivery = redelivery
+        self.owners: dict[int, OrderedDict[Blocked, None]] = {}
 
 
 class KeyWaiters:
@@ -135,18 +152,94 @@ class KeyWaiters:
     poppers: those who wait for items of a list, of whom an item serves the first one. Theirs and
     those of groups are ordered dicts: the first one of a plain dict is far to find once many before
     it have left.
+
+    parked: by group, members who wait for their own consumer to acknowledge something: what comes
+    is not for them, so they are not tried, however many they are.
     """
 
-    __slots__ = ("claiming", "groups", "poppers", "readers")
+    __slots__ = ("claiming", "groups", "parked", "poppers", "readers")
 
     def __init__(self) -> None:
         self.readers: dict[Blocked, None] = {}
         self.poppers: OrderedDict[Blocked, None] | None = None
         self.groups: dict[bytes, OrderedDict[Blocked, None]] = {}
         self.claiming = 0
+        self.parked: dict[bytes, Parked] | None = None
 
     def is_empty(self) -> bool:
-        return not self.readers and not self.groups and not self.poppers
+        return not (self.readers or self.groups or self.poppers or self.parked)
+
+    def members_of(self, group: bytes) -> list[Blocked]:
+        """All who wait for entries of a group."""
+        members = list(self.groups.get(group, ()))
+        if self.parked is not None and group in self.parked:
+            for others in self.parked[group].owners.values():
+                members.extend(others)
+        return members
+
+    def park(self, key: bytes, blocked: Blocked, owner: int, redelivery: Any) -> None:
+        """Put a member aside: its consumer, this owner, is at its limit."""
+        group = blocked.terms.group
+        assert group is not None
+        self.leave(key, blocked)
+        if self.parked is None:
+            self.parked = {}
+        parked = self.parked.get(group)
+        if parked is None:
+            parked = self.parked[group] = Parked(redelivery)
+        others = parked.owners.get(owner)
+        if others is None:
+            others = parked.owners[owner] = OrderedDict()
+        others[blocked] = None
+        if blocked.parked is None:
+            blocked.parked = {}
+        blocked.parked[key] = owner
+
+    def unpark(self, key: bytes, group: bytes, owner: int) -> bool:
+        """Have the parked members of an owner be the first ones again; False: there are none."""
+        if self.parked is None or group not in self.parked:
+            return False
+        parked = self.parked[group]
+        others = parked.owners.pop(owner, None)
+        if others is None:
+            return False
+        if not parked.owners:
+            del self.parked[group]
+        members = self.groups.get(group)
+        if members is None:
+            members = self.groups[group] = OrderedDict()
+        for blocked in reversed(others):
+            assert blocked.parked is not None
+            del blocked.parked[key]
+            members[blocked] = None
+            members.move_to_end(blocked, False)
+        return True
+
+    def unpark_all(self, key: bytes, group: bytes) -> None:
+        """The same for all owners."""
+        if self.parked is not None and group in self.parked:
+            for owner in list(self.parked[group].owners):
+                self.unpark(key, group, owner)
+
+    def leave(self, key: bytes, blocked: Blocked) -> None:
+        """A member of a group waits here no longer."""
+        group = blocked.terms.group
+        assert group is not None
+        if blocked.parked is not None and key in blocked.parked:
+            assert self.parked is not None
+            parked = self.parked[group]
+            owner = blocked.parked.pop(key)
+            others = parked.owners[owner]
+            del others[blocked]
+            if not others:
+                del parked.owners[owner]
+                if not parked.owners:
+                    del self.parked[group]
+        else:
+            members = self.groups[group]
+            del members[blocked]
+            if not members:
+                del self.groups[group]
 
 
 class Waiters:
@@ -156,6 +249,8 @@ class Waiters:
     when whoever owns the timer has it set to.
     `recent`: the terms on which somebody waited last; others often wait on the same.
     `owing`: who is owed a reply; while there is anybody the timer is due.
+    `limited`: key, owner and Redelivery of those groups in which the reader that was tried last is
+    at its limit.
     `held`: database and key of those that CLIENT PAUSE held back when it was their turn.
     """
 
@@ -165,6 +260,7 @@ class Waiters:
         "_stale",
         "count",
         "held",
+        "limited",
         "on_earlier",
         "owing",
         "recent",
@@ -185,6 +281,7 @@ class Waiters:
         self.owing: deque[Blocked] = deque()
         self.sent = 0  # replies that were sent since the loop had its last turn
         self.held: dict[tuple[Database, bytes], None] = {}
+        self.limited: list[tuple[bytes, int, Any]] = []
 
     def owe(self, blocked: Blocked, data: bytes) -> None:
         """Have a reply sent a little later, by `on_earlier`; the client is in no queue."""
@@ -235,10 +332,7 @@ class Waiters:
             elif terms.group is None:
                 del queue.readers[blocked]
             else:
-                members = queue.groups[terms.group]
-                del members[blocked]
-                if not members:
-                    del queue.groups[terms.group]
+                queue.leave(key, blocked)
                 if terms.claims:
                     queue.claiming -= 1
             if queue.is_empty():

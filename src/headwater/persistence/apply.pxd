@@ -4,8 +4,7 @@ from headwater.keyspace.database cimport Database, Keyspace
 from headwater.keyspace.strings cimport GrownString, String
 from headwater.lists.list cimport List
 from headwater.persistence.apply_managed cimport ManagedApplier
-from headwater.raw cimport get_u32, get_u64
-from headwater.resp.parser cimport RequestParser
+from headwater.raw cimport get_u32
 from headwater.resp.request cimport Request
 from headwater.streams.block cimport Block
 from headwater.streams.delivery cimport EntryFinder, hand_over, one_more, run_behind
@@ -14,15 +13,14 @@ from headwater.streams.idmp cimport Idmp
 from headwater.streams.ids cimport compare, next_id, text, u64
 from headwater.streams.lag cimport set_entries_added
 from headwater.streams.pending cimport PendingEntries
+from headwater.streams.ordering cimport became_pending
 from headwater.streams.references cimport drop_references
 from headwater.streams.stream cimport Stream
 from headwater.value cimport Value
 
 cdef Py_ssize_t RECORD_HEADER_BYTES, FREE_ALL
 cdef u64 LONGEST_STRING_BYTES
-cdef long long NODE_MAX_ENTRIES, NODE_MAX_BYTES
 cdef long long MIN_DURATION_S, MAX_DURATION_S, MIN_MAXSIZE, MAX_MAXSIZE
-cdef int READY
 cdef long long UNKNOWN
 cdef int ACKNOWLEDGE, ACKNOWLEDGE_AND_DELETE, ADD, APPEND, ASSIGN, COPY_KEY, CREATE_CONSUMER, CREATE_GROUP
 cdef int DELETE, DELETE_CONSUMER, DELETE_KEY, DELIVER, DELIVER_AGAIN, DESTROY_GROUP, EXPIRE, FLUSH
@@ -33,8 +31,6 @@ cdef int COUNTS_AS_ADDED, DROPS_REFERENCES, LIMITS_GROUPS, MAKES_STREAM, NO_ACK,
 
 @cython.final
 cdef class Applier(ManagedApplier):
-    cdef RequestParser _parser
-    cdef long long _node_max_entries, _node_max_bytes
     cdef readonly long long applied
 
     @cython.locals(head=Py_ssize_t, pos=Py_ssize_t, n=Py_ssize_t)
@@ -42,11 +38,8 @@ cdef class Applier(ManagedApplier):
     @cython.locals(op=int)
     cdef void _apply(self) except *
 
-    @cython.locals(buf=bytearray, pos=Py_ssize_t, ms=u64, seq=u64, n=Py_ssize_t, parser=RequestParser,
-                   fields=Request, stream=Stream)
+    @cython.locals(ms=u64, seq=u64, fields=Request)
     cdef void add_entry(self) except *
-    @cython.locals(entries="long long", size="long long")
-    cdef void limits(self) except *
     @cython.locals(stream=Stream, flags=int, left="long long", block=Block, n=Py_ssize_t, slot=Py_ssize_t, ms=u64,
                    seq=u64)
     cdef void trim(self) except *
@@ -84,10 +77,11 @@ cdef class Applier(ManagedApplier):
                    seq=u64, pending=PendingEntries, ok=bint, handles=list, finder=EntryFinder,
                    handle="unsigned int", count=u64)
     cdef void deliver_again(self) except *
-    @cython.locals(group=Group, consumer=Consumer, delivery_ms="long long", time_ms="long long",
+    @cython.locals(stream=Stream, group=Group, consumer=Consumer, delivery_ms="long long", time_ms="long long",
                    pending=PendingEntries, _=Py_ssize_t, ms=u64, seq=u64, count=u64, handle="unsigned int")
     cdef void assign(self) except *
-    @cython.locals(pending=PendingEntries, _=Py_ssize_t, ms=u64, seq=u64, count=u64, handle="unsigned int")
+    @cython.locals(stream=Stream, group=Group, pending=PendingEntries, _=Py_ssize_t, ms=u64, seq=u64, count=u64,
+                   handle="unsigned int")
     cdef void nack(self) except *
     @cython.locals(pending=PendingEntries, _=Py_ssize_t, ms=u64, seq=u64)
     cdef void acknowledge(self) except *

@@ -53,9 +53,7 @@ from headwater.keyspace.strings import GrownString, String
 from headwater.lists.list import List
 from headwater.persistence.apply_managed import ManagedApplier
 from headwater.persistence.operands import QUOTED_BYTES, ApplyError
-from headwater.raw import get_u32, get_u64
-from headwater.resp.parser import READY, RequestParser
-from headwater.resp.request import Request
+from headwater.raw import get_u32
 from headwater.streams.delivery import EntryFinder, hand_over, one_more, run_behind
 from headwater.streams.group import UNKNOWN, Group
 from headwater.streams.idmp import (
@@ -67,28 +65,24 @@ from headwater.streams.idmp import (
 )
 from headwater.streams.ids import compare, next_id, text
 from headwater.streams.lag import set_entries_added
+from headwater.streams.ordering import became_pending
 from headwater.streams.references import drop_references
 from headwater.streams.stream import Stream
 from headwater.value import Value
 
 RECORD_HEADER_BYTES = 8
-LONGEST_BULK_BYTES = 1 << 62  # what was stored had its limits when it came
 LONGEST_STRING_BYTES = 0xFFFF_FFFF
 FREE_ALL = 1 << 40
-NODE_MAX_ENTRIES, NODE_MAX_BYTES = 100, 4096  # until a record says otherwise
 
 
 class Applier(ManagedApplier):
     """Applies records to `keyspace`. `applied` counts operations."""
 
-    __slots__ = ("_node_max_bytes", "_node_max_entries", "_parser", "applied")
+    __slots__ = ("applied",)
 
     def __init__(self, keyspace: Keyspace) -> None:
         super().__init__(keyspace)
         self.applied = 0
-        self._parser = RequestParser(Request(), LONGEST_BULK_BYTES)
-        self._node_max_entries = NODE_MAX_ENTRIES
-        self._node_max_bytes = NODE_MAX_BYTES
 
     def apply(self, buf: bytearray, begin: int, end: int) -> None:
         """Apply the records that fill [begin, end); headers are there, and checked by others."""
@@ -177,7 +171,12 @@ class Applier(ManagedApplier):
             self.flush()
         elif op == FLUSH_ALL:
             self.flush_all()
-        elif not (self.apply_managed(op) or self.apply_to_list(op) or self.apply_to_libraries(op)):
+        elif not (
+            self.apply_to_schedules(op)
+            or self.apply_managed(op)
+            or self.apply_to_list(op)
+            or self.apply_to_libraries(op)
+        ):
             self._forget()
             self._fail(f"there is no operation {op}")
 
@@ -185,50 +184,10 @@ class Applier(ManagedApplier):
 
     def add_entry(self) -> None:
         self._any_key()
-        self._need(20)
-        buf = self._buf
-        pos = self._pos
-        ms = get_u64(buf, pos)
-        seq = get_u64(buf, pos + 8)
-        n = get_u32(buf, pos + 16)
-        pos += 20
-        if n > self._end - pos:
-            self._fail("the record is too short")
-        parser = self._parser
-        parser.pos = pos
-        pos += n
-        self._pos = pos
-        if n == 0 or buf[pos - n] != 42 or parser.parse(buf, pos) != READY or parser.pos != pos:
-            parser.release()
-            parser.restart()
-            self._fail("the entry's fields cannot be read")
-        fields = parser.request
-        if not fields.wellformed or fields.argc == 0 or fields.argc & 1:
-            self._fail("the entry's fields are not fields and values")
-        stream = self._stream
-        if stream is None:
-            if self._value is not None:
-                self._fail("the key is no stream")
-            stream = Stream()
-            self._database.add(self._key, stream)
-            self._value = stream
-            self._stream = stream
-        if ms < stream.last_ms or (ms == stream.last_ms and seq <= stream.last_seq):
-            self._fail(
-                f"ID {text(ms, seq).decode()} is not above the last one, "
-                f"{text(stream.last_ms, stream.last_seq).decode()}"
-            )
-        stream.append(
-            ms, seq, fields, 0, fields.argc // 2, self._node_max_entries, self._node_max_bytes
-        )
-
-    def limits(self) -> None:
-        entries = self._i64()
-        size = self._i64()
-        if entries < 0 or size < 0:
-            self._fail(f"{entries} entries, {size} bytes")
-        self._node_max_entries = entries
-        self._node_max_bytes = size
+        ms = self._u64()
+        seq = self._u64()
+        fields = self._entry_fields()
+        self._append(self._stream_or_new(), ms, seq, fields)
 
     def trim(self) -> None:
         stream = self._a_stream()
@@ -406,7 +365,7 @@ class Applier(ManagedApplier):
                 f"the last of {entries} entries is {text(last_ms, last_seq).decode()} "
                 f"and not {text(ms, seq).decode()}"
             )
-        consumer.seen_ms = time_ms
+        consumer.seen_ms = group.read_ms = time_ms
         no_ack = flags & NO_ACK != 0
         hand_over(stream, group, consumer, time_ms, no_ack, index1, slot1, index2, slot2, count)
 
@@ -428,10 +387,10 @@ class Applier(ManagedApplier):
             if finder.find(pending.records.ms(handle), pending.records.seq(handle)):
                 count = one_more(pending.records.count(handle))
                 pending.assign(handle, consumer.number, time_ms, count)
-        consumer.seen_ms = time_ms
+        consumer.seen_ms = group.read_ms = time_ms
 
     def assign(self) -> None:
-        self._a_group()
+        stream = self._a_group()
         group = self._the_group()
         consumer = self._a_consumer(group)
         delivery_ms = self._i64()
@@ -445,13 +404,16 @@ class Applier(ManagedApplier):
             if handle != 0:
                 pending.assign(handle, consumer.number, delivery_ms, count)
             else:
-                pending.add(ms, seq, consumer.number, delivery_ms, count)
-        consumer.seen_ms = time_ms
+                handle = pending.add(ms, seq, consumer.number, delivery_ms, count)
+                if group.redelivery is not None:
+                    became_pending(stream, group, handle)
+        consumer.seen_ms = group.read_ms = time_ms
         consumer.active_ms = time_ms
 
     def nack(self) -> None:
-        self._a_group()
-        pending = self._the_group().pending
+        stream = self._a_group()
+        group = self._the_group()
+        pending = group.pending
         for _ in range(self._count(24)):
             ms = self._u64()
             seq = self._u64()
@@ -460,7 +422,9 @@ class Applier(ManagedApplier):
             if handle != 0:
                 pending.assign(handle, 0, 0, count)
             else:
-                pending.add(ms, seq, 0, 0, count)
+                handle = pending.add(ms, seq, 0, 0, count)
+                if group.redelivery is not None:
+                    became_pending(stream, group, handle)
         self.keyspace.has_nacked = True
 
     def acknowledge(self) -> None:

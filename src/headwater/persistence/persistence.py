@@ -131,6 +131,7 @@ class Persistence:
             self._begin_journal(result)
         recovery.finish()
         self.state.loading = False
+        self.state.ready_ms = self.state.clock.now_ms
         self.saving.loaded(result.keys, result.expired)
         if result.skipped_types:
             self.schedule_rewrite()  # the base is a copy of a file that still has them

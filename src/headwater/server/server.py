@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from headwater import errors
+from headwater.commands import leases
 from headwater.commands.clients import end_pause_if_over
 from headwater.commands.server_info import Sampler
 from headwater.commands.session import Session
@@ -24,6 +25,7 @@ from headwater.server.connection import Connection
 from headwater.server.garbage import settle
 from headwater.server.gate import Gate
 from headwater.server.listeners import Listeners
+from headwater.server.liveness import Liveness, keep_alive
 from headwater.server.logs import NOTICE, VERBOSE, set_level
 from headwater.server.meanwhile import serve_meanwhile
 from headwater.server.poller import AVAILABLE, Poller
@@ -34,7 +36,7 @@ _log = logging.getLogger("headwater")
 _TICK_S = 0.1
 _LOAD_SLICE_US = 20_000
 _CLOSE_DEADLINE_S = 1.0
-_KEEPALIVE_PROBES = 3
+_KEEPALIVE_PARTS = 3
 
 
 class Server:
@@ -55,6 +57,7 @@ class Server:
         self._listeners: Listeners = None  # type: ignore[assignment]
         self._stalled: set[Connection] = set()
         self._over: set[Connection] = set()  # above the soft limit of their output
+        self._liveness = Liveness()
         self._timer: asyncio.TimerHandle | None = None
         self._tick_timer: asyncio.TimerHandle | None = None
         self._stopping: asyncio.Event = None  # type: ignore[assignment]
@@ -155,6 +158,12 @@ class Server:
         if self._poller is not None:
             serve_meanwhile(self._poller, self._shared, self.state, running)
 
+    def expect_answers(self, session: Session, within_ms: int) -> None:
+        """A client holds entries: notice within about so long if its host is gone."""
+        if isinstance(session, Connection) and not session.closed:
+            sock = session.transport.get_extra_info("socket")
+            self._liveness.expect_answers(session, sock, within_ms, self._keepalive_s)
+
     def request_shutdown(self) -> None:
         """Stop soon: `wait_stopped` returns."""
         self._stopping.set()
@@ -172,6 +181,7 @@ class Server:
         self.engine.persistence.close()
         self._gate.let_go()
         self.engine.packer.close()
+        self.state.waiters.on_earlier = None  # what clients leave behind is for the next start
         for timer in (self._timer, self._tick_timer):
             if timer is not None:
                 timer.cancel()
@@ -251,7 +261,7 @@ class Server:
             connection.refuse(errors.PROTECTED_MODE.text())
             return
         if self._keepalive_s and not connection.is_unix and sock is not None:
-            _keep_alive(sock, self._keepalive_s)
+            keep_alive(sock, self._keepalive_s, self._keepalive_s // _KEEPALIVE_PARTS)
         state.clients[connection.id] = connection
         _log.log(VERBOSE, "client %d connected from %s", connection.id, connection.address)
 
@@ -262,6 +272,8 @@ class Server:
         if state.clients.pop(connection.id, None) is None:
             return
         abandon(connection)
+        leases.end(connection)
+        self._liveness.forget(connection)
         self.engine.channels.forget(connection)
         if connection.is_monitor:
             state.monitors.remove(connection)
@@ -315,6 +327,10 @@ class Server:
             end_pause_if_over(self.state)
             for connection in self._stalled | self._over:
                 self._enforce_output_limit(connection, now_ms)
+            for client in self._liveness.tick(now_ms):
+                text = "client %d at %s closed: it holds entries and its host does not answer"
+                _log.log(NOTICE, text, client.id, client.address)
+                client.close()
             if self._timeout_s:
                 self._close_idle(now_ms)
             settle()
@@ -416,12 +432,3 @@ def _is_local(connection: Connection) -> bool:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return False
-
-
-def _keep_alive(sock: Any, seconds: int) -> None:
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
-        interval = max(1, seconds // _KEEPALIVE_PROBES)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)

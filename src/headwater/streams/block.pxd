@@ -44,6 +44,7 @@ cdef class Block:
     cdef u64 _master_ms, _master_seq
 
     cpdef Py_ssize_t live(self) noexcept
+    cpdef Py_ssize_t live_bytes(self) except -1
     cpdef Py_ssize_t offset(self, Py_ssize_t slot) except -1
     cpdef bytearray data(self)
     cpdef (u64, u64) entry_id(self, Py_ssize_t slot) except *

@@ -106,6 +106,10 @@ class Block:
         """Number of entries."""
         return self.slots - self.first
 
+    def live_bytes(self) -> int:
+        """Bytes of the entries, as they are stored."""
+        return self.used - self.offset(self.first)
+
     def offset(self, slot: int) -> int:
         """Where the entry of a slot begins; `slots` gives where the last one ends."""
         if slot == self.slots:

@@ -27,7 +27,10 @@ cdef class DueOrder:
     cdef bint _rise(
         self, Py_ssize_t place, long long due_ms, unsigned long long order, unsigned int handle
     ) except -1
-    @cython.locals(slots=bytearray, below=Py_ssize_t, pos=Py_ssize_t, other="long long", right="long long")
+    @cython.locals(
+        slots=bytearray, below=Py_ssize_t, pos=Py_ssize_t, end=Py_ssize_t, right=Py_ssize_t,
+        other="long long", rival="long long",
+    )
     cdef int _sink(
         self, Py_ssize_t place, long long due_ms, unsigned long long order, unsigned int handle
     ) except -1

@@ -1,9 +1,9 @@
 """Pending entries in the order in which they fall due.
 
-A binary heap that knows the place of each entry (by its handle, records.py), so that any of them
-can be taken out: everything but `first` takes O(log n). Entries due at the same moment come in
-the order in which they were put. An entry whose time is above all others, the usual case, is put
-in O(1).
+A heap, four below each, that knows the place of every entry (by its handle, records.py), so that
+any of them can be taken out: everything but `first` takes O(log n). Entries due at the same moment
+come in the order in which they were put. An entry whose time is above all others, the usual case,
+is put in O(1).
 
     slot     20 bytes: i64 due_ms | u64 order | u32 handle
     places   u32 for each handle: its slot + 1, 0: it is not here
@@ -82,7 +82,7 @@ class DueOrder:
         slots = self.slots
         start = place
         while place > 0:
-            above = (place - 1) >> 1
+            above = (place - 1) >> 2
             pos = SLOT_BYTES * above
             other = get_i64(slots, pos)
             if other < due_ms or (other == due_ms and get_u64(slots, pos + ORDER) < order):
@@ -96,24 +96,25 @@ class DueOrder:
         """Put a handle into an empty slot or below it."""
         slots = self.slots
         while True:
-            below = 2 * place + 1
+            below = 4 * place + 1
             if below >= self.length:
                 break
             pos = SLOT_BYTES * below
             other = get_i64(slots, pos)
-            if below + 1 < self.length:
-                right = get_i64(slots, pos + SLOT_BYTES)
-                if right < other or (
-                    right == other
-                    and get_u64(slots, pos + SLOT_BYTES + ORDER) < get_u64(slots, pos + ORDER)
+            right = pos + SLOT_BYTES
+            end = SLOT_BYTES * (below + 4 if below + 4 < self.length else self.length)
+            while right < end:
+                rival = get_i64(slots, right)
+                if rival < other or (
+                    rival == other and get_u64(slots, right + ORDER) < get_u64(slots, pos + ORDER)
                 ):
-                    below += 1
-                    pos += SLOT_BYTES
-                    other = right
+                    pos = right
+                    other = rival
+                right += SLOT_BYTES
             if due_ms < other or (due_ms == other and order < get_u64(slots, pos + ORDER)):
                 break
             self._move(pos, place)
-            place = below
+            place = pos // SLOT_BYTES
         self._fill(place, due_ms, order, handle)
 
     def _move(self, pos: int, place: int) -> None:
@@ -156,4 +157,4 @@ class DueOrder:
             pos = SLOT_BYTES * place
             keys.append((get_i64(self.slots, pos), get_u64(self.slots, pos + ORDER)))
             assert get_u32(self.places, 4 * get_u32(self.slots, pos + HANDLE)) == place + 1
-            assert place == 0 or keys[(place - 1) >> 1] < keys[place]
+            assert place == 0 or keys[(place - 1) >> 2] < keys[place]

@@ -1,8 +1,12 @@
 cimport cython
 
+from headwater.streams.due cimport DueOrder
 from headwater.streams.pending cimport PendingEntries
+from headwater.streams.records cimport Records
 from headwater.streams.redelivery cimport Redelivery
 from headwater.streams.settings cimport GroupSettings
+
+cdef long long _MAX_MS
 
 
 @cython.final
@@ -12,6 +16,8 @@ cdef class Consumer:
     cdef readonly unsigned int number
     cdef public long long seen_ms
     cdef public long long active_ms
+    cdef public long long there_ms
+    cdef public unsigned long long session
 
 
 @cython.final
@@ -30,12 +36,27 @@ cdef class Group:
     cdef readonly list by_number  # Consumer or None, by owner number
     cdef readonly Redelivery redelivery  # or None
     cdef public long long read_ms
+    cdef readonly DueOrder idle  # or None
+    cdef public long long look_ms
+    cdef public tuple looked  # or None
 
     cpdef object configure(self, GroupSettings settings)
+    @cython.locals(
+        redelivery=Redelivery, records=Records, done=Py_ssize_t, handle="unsigned int"
+    )
+    cpdef Py_ssize_t lapse(self, unsigned int holder, Py_ssize_t limit) except -1
+    @cython.locals(
+        redelivery=Redelivery, records=Records, n=Py_ssize_t, handle="unsigned int"
+    )
+    cpdef object lease_all(self, Consumer consumer)
     cpdef Consumer consumer(self, bytes name)
 
     @cython.locals(number="unsigned int", created=Consumer)
     cpdef Consumer create_consumer(self, bytes name, long long now_ms)
+
+    @cython.locals(consumer=Consumer)
+    cdef int _look_at_all(self) except -1
+    cdef int _look_later(self, unsigned int number, long long seen_ms) except -1
 
     @cython.locals(gone=Consumer)
     cpdef Py_ssize_t delete_consumer(self, bytes name) except? -1
@@ -57,7 +78,13 @@ cdef class Group:
 
     @cython.locals(twin=Group, consumer=Consumer, copied=Consumer)
     cpdef Group copy(self)
+    @cython.locals(
+        redelivery=Redelivery, copied=Redelivery, pending=PendingEntries, records=Records,
+        handle="unsigned int",
+    )
+    cdef Redelivery _copied_redelivery(self)
 
     cpdef Py_ssize_t free_units(self) except -1
     cpdef list parts(self)
+    @cython.locals(total=Py_ssize_t)
     cpdef Py_ssize_t memory_usage(self) except -1

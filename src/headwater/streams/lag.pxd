@@ -30,3 +30,6 @@ cpdef object set_entries_added(Stream stream, long long entries_added)
 
 @cython.locals(first_ms=u64, first_seq=u64, read="long long")
 cpdef long long lag_of(Stream stream, Group group) except? -1
+
+@cython.locals(backlog="long long")
+cpdef long long backlog_of(Stream stream, Group group) except? 0

@@ -96,3 +96,14 @@ def lag_of(stream: Stream, group: Group) -> int:
         if read == UNKNOWN:
             return UNKNOWN
     return stream.entries_added - read
+
+
+def backlog_of(stream: Stream, group: Group) -> int:
+    """Return how many entries the group was not given yet, exact whatever was deleted.
+
+    Entries behind the last-delivered ID, and those before it that are held for their order.
+    """
+    backlog = stream.behind(group.last_ms, group.last_seq)
+    if group.redelivery is not None and group.redelivery.lanes is not None:
+        backlog += group.redelivery.lanes.held_count
+    return backlog

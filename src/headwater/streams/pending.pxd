@@ -69,10 +69,13 @@ cdef class PendingEntries:
     @cython.locals(records=Records, handle="unsigned int", owner="unsigned int")
     cpdef bint acknowledge(self, unsigned long long ms, unsigned long long seq) except -1
 
-    @cython.locals(number="Py_ssize_t")
     cpdef int clear(self) except -1
 
-    @cython.locals(records=Records, handle="unsigned int")
+    cpdef list drop_all(self)
+
+    @cython.locals(
+        before=Redelivery, records=Records, handle="unsigned int", owner="unsigned int", due_ms="long long"
+    )
     cpdef int set_redelivery(self, Redelivery redelivery) except -1
 
     @cython.locals(redelivery=Redelivery)

@@ -179,6 +179,8 @@ class PendingEntries:
             if owner != 0:
                 self.order_of(owner).insert(self.records, handle, ms, seq)
             self.records.set_owner(handle, owner)
+            if self.redelivery is not None and self.redelivery.parked is not None:
+                self.redelivery.left_owner(before)
         self.records.set_time(handle, time_ms)
         self.records.set_count(handle, count)
         self.link(handle, owner, time_ms)
@@ -201,6 +203,8 @@ class PendingEntries:
         self.unlink(handle, owner)
         if self.redelivery is not None:
             self.redelivery.removed(handle)
+            if self.redelivery.parked is not None:
+                self.redelivery.left_owner(owner)
         records.give(handle)
         self.count -= 1
         return True
@@ -210,30 +214,41 @@ class PendingEntries:
         self.records.reset()
         self.by_id = HandleOrder()
         self.count = 0
-        for number in range(1, len(self.owned)):
-            if self.owned[number] is not None:
-                self.owned[number] = HandleOrder()
+        self.owned = [None if order is None else HandleOrder() for order in self.owned]
         self.nacked = 0
-        self.oldest = 0
-        self.newest = 0
-        self.newest_nacked = 0
-        self.hint = 0
-        self.passed = 0
-        self.top_ms = 0
-        self.top_seq = 0
+        self.oldest = self.newest = self.newest_nacked = 0
+        self.hint = self.passed = 0
+        self.top_ms = self.top_seq = 0
         if self.redelivery is not None:
             self.redelivery.clear()
+
+    def drop_all(self) -> list[Any]:
+        """`clear`, and what held the entries, to be freed bit by bit, as `parts`."""
+        dropped = self.parts()
+        self.records = Records()
+        self.clear()
+        return dropped
 
     # --- the order by due time (redelivery.py) ---
 
     def set_redelivery(self, redelivery: Redelivery | None) -> None:
         """From now on tell this one, which is new and learns of all that is pending; or nobody."""
+        before = self.redelivery
         self.redelivery = redelivery
         records = self.records
         handle = self.oldest if redelivery is not None else 0
         while handle != 0:
-            self._tell(handle, records.owner(handle), records.time(handle), records.count(handle))
+            assert redelivery is not None
+            if before is not None:
+                redelivery.holder = before.held.holder_of(handle)
+            owner = records.owner(handle)
+            self._tell(handle, owner, records.time(handle), records.count(handle))
+            if before is not None and owner == 0 and before.is_deferred(handle):
+                due_ms = before.due.due_ms(handle)
+                redelivery.released(handle, records.count(handle), due_ms)
             handle = records.behind(handle)
+        if redelivery is not None:
+            redelivery.holder = 0
 
     def _tell(self, handle: int, owner: int, time_ms: int, count: int) -> None:
         redelivery = self.redelivery
@@ -517,10 +532,8 @@ class PendingEntries:
         twin.oldest = self.oldest
         twin.newest = self.newest
         twin.newest_nacked = self.newest_nacked
-        twin.hint = self.hint
-        twin.passed = self.passed
-        twin.top_ms = self.top_ms
-        twin.top_seq = self.top_seq
+        twin.hint, twin.passed = self.hint, self.passed
+        twin.top_ms, twin.top_seq = self.top_ms, self.top_seq
         return twin
 
     def parts(self) -> list[Any]:

@@ -13,33 +13,58 @@ that the command comes from, 0 while nobody's (in recovery).
 
 from __future__ import annotations
 
-from typing import Any
-
-from headwater.raw import get_u32, put_u32
 from headwater.streams.due import DueOrder
-from headwater.streams.settings import LEASE_CONNECTION, NEVER_MS, GroupSettings
+from headwater.streams.held import Held
+from headwater.streams.lanes import Lanes
+from headwater.streams.settings import FATAL_COUNT, LEASE_CONNECTION, NEVER_MS, GroupSettings
 
 _NEVER_MS = NEVER_MS  # the same as C numbers
 _LEASE_CONNECTION = LEASE_CONNECTION
+_FATAL = FATAL_COUNT
 
 
 class Redelivery:
     """The entries of one group by due time. Handles are those of its PendingEntries.
 
-    holder: the connection that takes entries now. holders: u32 for each handle, the connection it
-    was taken over, 0: none (only with LEASE connection). lanes: what ORDERBY needs (lanes.py), None
-    without it.
+    holder: the connection that takes entries now. held: which connection each entry was taken over
+    that is not due while it lives (only with LEASE connection). lanes: what ORDERBY needs
+    (lanes.py), None without it.
+
+    The others are the business of commands, gone with a restart. signalled_ms: readers know of
+    what was due until then. retry_ms: no dead letter is made before, since it could not be made at
+    complained_ms. full: GROUPMAXPENDING kept entries from a reader. parked: owners at their limit
+    whose readers wait aside (keyspace/waiters.py), or None; freed: those of them that have less
+    pending now.
     """
 
-    __slots__ = ("due", "exhausted", "holder", "holders", "lanes", "settings")
+    __slots__ = (
+        "complained_ms",
+        "due",
+        "exhausted",
+        "freed",
+        "full",
+        "held",
+        "holder",
+        "lanes",
+        "parked",
+        "retry_ms",
+        "settings",
+        "signalled_ms",
+    )
 
     def __init__(self, settings: GroupSettings) -> None:
         self.settings = settings
         self.due = DueOrder()
         self.exhausted = DueOrder()
         self.holder = 0
-        self.holders = bytearray()
-        self.lanes: Any = None
+        self.held = Held()
+        self.lanes: Lanes | None = None
+        self.signalled_ms = -1
+        self.retry_ms = 0
+        self.complained_ms = 0
+        self.full = False
+        self.parked: dict[int, int] | None = None
+        self.freed: list[int] = []
 
     # --- told by PendingEntries ---
 
@@ -49,7 +74,7 @@ class Redelivery:
         self._forget(handle)
         if settings.lease == _LEASE_CONNECTION:
             if self.holder != 0:
-                self._hold(handle, self.holder)
+                self.held.take(handle, self.holder)
             else:
                 # Nobody's connection lives: it is due at once.
                 self._put(handle, time_ms, count)
@@ -63,21 +88,40 @@ class Redelivery:
         self._forget(handle)
         self._put(handle, due_ms, count)
 
+    def lapse(self, handle: int, time_ms: int, count: int) -> None:
+        """The connection that an entry was taken over has ended: it is due since its delivery."""
+        self._forget(handle)
+        self._put(handle, time_ms, count)
+        self.signalled_ms = -1  # it is due earlier than what readers know of
+
     def removed(self, handle: int) -> None:
         """An entry is pending no more."""
         self._forget(handle)
+        if self.lanes is not None:
+            self.lanes.left(handle)
+
+    def left_owner(self, owner: int) -> None:
+        """An owner has an entry less."""
+        if self.parked is not None and owner in self.parked:
+            del self.parked[owner]
+            self.freed.append(owner)
 
     def clear(self) -> None:
         """Nothing is pending any more."""
+        if self.parked is not None:
+            self.freed.extend(self.parked)
+            self.parked = None
         self.due.clear()
         self.exhausted.clear()
-        self.holders = bytearray()
+        self.held.clear()
+        if self.lanes is not None:
+            self.lanes.all_left()
 
     # --- asked by those who deliver ---
 
     def holder_of(self, handle: int) -> int:
         """The connection that an entry is leased to, 0: none."""
-        return get_u32(self.holders, 4 * handle) if 4 * handle < len(self.holders) else 0
+        return self.held.holder_of(handle)
 
     def next_ms(self) -> int:
         """When the first entry is due or a dead letter, NEVER_MS if none will be."""
@@ -88,26 +132,53 @@ class Redelivery:
             at = self.exhausted.first_ms()
         return at
 
+    def moment(self) -> int:
+        """When there is something to be done next: dead letters, or readers to be told."""
+        at = _NEVER_MS
+        if self.due.length != 0:
+            at = self.due.first_ms()
+            if at <= self.signalled_ms:
+                at = _NEVER_MS
+        if self.exhausted.length != 0:
+            dead_ms = self.exhausted.first_ms()
+            if dead_ms < self.retry_ms:
+                dead_ms = self.retry_ms
+            if dead_ms < at:
+                at = dead_ms
+        return at
+
+    def is_deferred(self, handle: int) -> bool:
+        """Whether an entry that nobody owns is due at a time that its XNACK has set."""
+        if self.due.has(handle):
+            return self.due.due_ms(handle) != 0
+        return False
+
     def _put(self, handle: int, due_ms: int, count: int) -> None:
-        if 0 < self.settings.max_deliveries <= count:
+        if self.settings.is_last(count):
             self.exhausted.put(handle, due_ms)
+        elif count >= _FATAL:
+            pass  # as Redis keeps it: for whoever claims it
         else:
             self.due.put(handle, due_ms)
 
     def _forget(self, handle: int) -> None:
         if not self.due.remove(handle) and self.exhausted.length != 0:
             self.exhausted.remove(handle)
-        if 4 * handle < len(self.holders):
-            put_u32(self.holders, 4 * handle, 0)
-
-    def _hold(self, handle: int, holder: int) -> None:
-        if 4 * handle >= len(self.holders):
-            self.holders.extend(bytes(max(64, 8 * handle + 4 - len(self.holders))))
-        put_u32(self.holders, 4 * handle, holder)
+        if self.held.length != 0:
+            self.held.drop(handle)
 
     # --- the whole ---
 
+    def copy(self) -> Redelivery:
+        """The same orders for a copy of the pending entries; what is held is in none of them."""
+        twin = Redelivery(self.settings)
+        twin.due = self.due.copy()
+        twin.exhausted = self.exhausted.copy()
+        return twin
+
     def memory_usage(self) -> int:
         """Bytes of memory, objects included by fixed allowances."""
-        total = 300 + self.due.memory_usage() + self.exhausted.memory_usage() + len(self.holders)
-        return total
+        total = 300 + self.due.memory_usage() + self.exhausted.memory_usage()
+        if self.lanes is not None:
+            total += self.lanes.memory_usage()
+        return total + self.held.memory_usage()

@@ -17,6 +17,13 @@ def is_acknowledged(stream: Stream, ms: int, seq: int) -> bool:
             return False
         if group.pending.find(ms, seq) != 0:
             return False
+        redelivery = group.redelivery
+        if (
+            redelivery is not None
+            and redelivery.lanes is not None
+            and redelivery.lanes.is_held(ms, seq)
+        ):
+            return False
     return True
 
 
@@ -27,4 +34,7 @@ def drop_references(stream: Stream, ms: int, seq: int) -> int:
         for group in stream.groups.values():
             if group.pending.acknowledge(ms, seq):
                 dropped += 1
+        if dropped != 0 and stream.ordered and stream.plan is not None:
+            # The next entry of its value may be ready now, and somebody wait for it.
+            stream.plan.sooner(0)
     return dropped

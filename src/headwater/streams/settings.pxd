@@ -1,6 +1,6 @@
 cimport cython
 
-cdef long long _NEVER_MS
+cdef long long _NEVER_MS, _FATAL
 
 
 @cython.final
@@ -21,4 +21,5 @@ cdef class GroupSettings:
     cpdef long long wait_ms(self, long long count) except? 0
     @cython.locals(steps=Py_ssize_t, step=Py_ssize_t, wait="long long")
     cpdef long long backoff(self, long long count) except? 0
+    cpdef bint is_last(self, long long count) except -1
     cpdef bytes encode(self)

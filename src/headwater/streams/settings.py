@@ -16,8 +16,12 @@ NEVER_MS = 2**63 - 1
 MAX_MS = 2**53 - 1
 """No setting is longer; so a time and a setting add up without overflow."""
 
+FATAL_COUNT = 2**63 - 1
+"""The delivery count that XNACK FATAL sets, as in Redis: never to be delivered again."""
+
 MAX_BACKOFF_STEPS = 64
-_NEVER_MS = NEVER_MS  # the same as a C number
+_NEVER_MS = NEVER_MS  # the same as C numbers
+_FATAL = FATAL_COUNT
 
 
 class GroupSettings:
@@ -80,6 +84,12 @@ class GroupSettings:
         step = min(max(count, 1), steps) - 1
         wait: int = self.backoff_ms[step]
         return wait
+
+    def is_last(self, count: int) -> bool:
+        """Whether an entry that was delivered so often is not delivered again, but dead."""
+        if count >= _FATAL:
+            return self.max_deliveries != 0 or self.dead_letter != b""
+        return 0 < self.max_deliveries <= count
 
     def encode(self) -> bytes:
         """The settings as bytes, for the journal and for snapshots."""

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request
 from headwater.streams.block import Block
+from headwater.streams.counts import BlockCounts
+from headwater.streams.ids import next_id
 from headwater.streams.range import Range
 from headwater.value import UNIT_SHIFT, Value
 
 if TYPE_CHECKING:
     from headwater.streams.group import Group
     from headwater.streams.idmp import Idmp
+    from headwater.streams.schedule import Schedule
 
 BLOCK_MAX_BYTES = 4 * 1024 * 1024
 """A block of several entries ends here at the latest, whatever the configuration says: deleting
@@ -50,6 +53,7 @@ class Stream(Value):
         "length",
         "max_deleted_ms",
         "max_deleted_seq",
+        "ordered",
         "packing",
         "plan",
         "retention",
@@ -71,12 +75,13 @@ class Stream(Value):
         self.groups: dict[bytes, Group] | None = None
         self.idmp: Idmp | None = None
         self.packing: Any = None
+        self.ordered = False  # whether a group may have lanes (lanes.py)
         self.plan: Any = None  # keyspace/calendar.py
         self.entry_bytes = 0  # of all entries, as they are stored
-        self.counts: Any = None  # counts.py
+        self.counts: BlockCounts | None = None  # once somebody asked what is behind an ID
         self.retention: Any = None  # retention.py
-        self.schedule: Any = None  # schedule.py
-        self.schema: Any = None  # schemas.py
+        self.schedule: Schedule | None = None  # schedule.py
+        self.schema: Any = None  # schemas/versions.py
 
     def has_settings(self) -> bool:
         """Whether something is to be kept up for it by the server, or beside Redis's format."""
@@ -107,6 +112,12 @@ class Stream(Value):
                 total += group.memory_usage()
         if self.idmp is not None:
             total += self.idmp.memory_usage()
+        if self.schedule is not None:
+            total += self.schedule.memory_usage()
+        if self.schema is not None:
+            total += self.schema.memory_usage()
+        if self.counts is not None:
+            total += self.counts.memory_usage()
         return total
 
     def free_units(self) -> int:
@@ -120,6 +131,10 @@ class Stream(Value):
                 units += group.free_units()
         if self.idmp is not None:
             units += self.idmp.count
+        if self.schedule is not None:
+            units += self.schedule.free_units()
+        if self.schema is not None:
+            units += self.schema.memory_usage() >> UNIT_SHIFT
         return units
 
     def parts(self) -> list[Any]:
@@ -129,6 +144,10 @@ class Stream(Value):
                 found.extend(group.parts())
         if self.idmp is not None:
             found.extend(self.idmp.parts())
+        if self.schedule is not None:
+            found.extend(self.schedule.parts())
+        if self.schema is not None:
+            found.append(self.schema.versions)
         return found
 
     def copy(self) -> Stream:
@@ -144,10 +163,18 @@ class Stream(Value):
         other.max_deleted_ms = self.max_deleted_ms
         other.max_deleted_seq = self.max_deleted_seq
         other.entries_added = self.entries_added
+        other.entry_bytes = self.entry_bytes
+        other.ordered = self.ordered
+        if self.retention is not None:
+            other.retention = self.retention.copy()
         if self.groups is not None:
             other.groups = {name: group.copy() for name, group in self.groups.items()}
         if self.idmp is not None:
             other.idmp = self.idmp.copy()
+        if self.schedule is not None:
+            other.schedule = self.schedule.copy()
+        if self.schema is not None:
+            other.schema = self.schema.copy()
         return other
 
     # --- entries ---
@@ -206,8 +233,12 @@ class Stream(Value):
             block = Block(capacity)
             if last is not None:
                 block.follow(last)
+                if self.counts is not None:
+                    self.counts.add(last.live())
             self.blocks.append(block)
+        used = block.used
         block.append(ms, seq, request, arg, fields)
+        self.entry_bytes += block.used - used
         self.length += 1
         if self.entries_added < _ADDED_MAX:
             self.entries_added += 1
@@ -240,8 +271,11 @@ class Stream(Value):
             last.seal()
             if self.packing is not None:
                 self.packing.sealed(self)
+            if self.counts is not None:
+                self.counts.add(last.live())
         self.blocks.append(block)
         self.length += block.live()
+        self.entry_bytes += block.live_bytes()
         self.last_ms = block.last_ms
         self.last_seq = block.last_seq
 
@@ -309,6 +343,37 @@ class Stream(Value):
         m, s = block.entry_id(slot)
         return m == ms and s == seq
 
+    def behind(self, ms: int, seq: int) -> int:
+        """How many entries have an ID above this one.
+
+        In O(log n); the first time it may take a step for each block.
+        """
+        if self.length == 0 or (ms > self.last_ms or (ms == self.last_ms and seq >= self.last_seq)):
+            return 0
+        _, ms, seq = next_id(ms, seq)
+        index, slot = self.locate(ms, seq)
+        if index == len(self.blocks):
+            return 0
+        block = self.blocks[index]
+        return self.length - self._before(index) - (slot - block.first)
+
+    def _before(self, index: int) -> int:
+        """How many entries are in the blocks before this one."""
+        last = len(self.blocks) - 1
+        if self.counts is None:
+            if last - self.head > _FEW_BLOCKS:
+                self.counts = BlockCounts()
+                for i in range(self.head, last):
+                    block = self.blocks[i]
+                    self.counts.add(block.live())
+            else:
+                entries = 0
+                for i in range(self.head, index):
+                    block = self.blocks[i]
+                    entries += block.live()
+                return entries
+        return self.counts.before(index - self.head)
+
     def range(
         self, ms1: int, seq1: int, ms2: int, seq2: int, limit: int, reverse: bool
     ) -> Range | None:
@@ -364,6 +429,8 @@ class Stream(Value):
         m, s = block.entry_id(slot)
         if m != ms or s != seq:
             return False
+        if self.ordered:
+            self._hold_no_more(ms, seq, ms, seq)
         if index != self.head or slot != block.first:
             self.holes += 1
         if block.live() == 1:
@@ -372,17 +439,31 @@ class Stream(Value):
         if slot == block.first:
             self._drop_first(index, 1)
         else:
+            self.entry_bytes -= block.offset(slot + 1) - block.offset(slot)
             block = block.without(slot)
             self.blocks[index] = block
             if self.packing is not None and block.sealed:
                 self.packing.rewritten(self, block.last_ms, block.last_seq)
+            self._count_less(index, 1)
         self.length -= 1
         return True
 
     def drop_block(self, index: int) -> None:
         """Take a whole block out."""
+        if self.ordered:
+            self._lose_blocks(index, 1)
         block = self.blocks[index]
-        self.length -= block.live()
+        live = block.live()
+        self.length -= live
+        self.entry_bytes -= block.live_bytes()
+        if self.counts is not None:
+            last = len(self.blocks) - 1
+            if index < last:
+                self.counts.remove(index - self.head, live)
+            elif index > self.head:
+                # The block before is the last one now.
+                block = self.blocks[index - 1]
+                self.counts.remove(index - 1 - self.head, block.live())
         if index == self.head:
             self.blocks[index] = _GONE
             self.head += 1
@@ -393,17 +474,72 @@ class Stream(Value):
                 del self.blocks[: self.head]
                 self.head = 0
         else:
+            self.holes += 1
             del self.blocks[index]
+
+    def drop_run(self, index: int, n: int) -> None:
+        """Take `n` whole blocks out, one behind the other."""
+        if index == self.head:
+            for _ in range(n):
+                self.drop_block(self.head)
+            return
+        if self.ordered:
+            self._lose_blocks(index, n)
+        last = len(self.blocks) - 1
+        for i in range(index, index + n):
+            block = self.blocks[i]
+            self.length -= block.live()
+            self.entry_bytes -= block.live_bytes()
+        if self.counts is not None:
+            for i in range(min(index + n, last) - 1, index - 1, -1):
+                block = self.blocks[i]
+                self.counts.remove(i - self.head, block.live())
+            if index + n > last:
+                block = self.blocks[index - 1]
+                self.counts.remove(index - 1 - self.head, block.live())
+        self.holes += 1
+        del self.blocks[index : index + n]
 
     def drop_entries(self, index: int, n: int) -> None:
         """Take the first `n` entries out of a block that has more."""
+        if self.ordered:
+            block = self.blocks[index]
+            ms1, seq1 = block.entry_id(block.first)
+            ms2, seq2 = block.entry_id(block.first + n - 1)
+            self._hold_no_more(ms1, seq1, ms2, seq2)
         self._drop_first(index, n)
         self.length -= n
 
     def _drop_first(self, index: int, n: int) -> None:
         block = self.blocks[index]
         if block.sealed:
-            # It may be held by a reply or a snapshot.
-            block = block.twin()
+            # It may be held by a reply or a snapshot. It does not stay for long: one that is packed
+            # is unpacked once, and not again for each entry that goes.
+            block = block.opened() if block.buf is None else block.twin()
             self.blocks[index] = block
+        before = block.live_bytes()
         block.drop_first(n)
+        self.entry_bytes -= before - block.live_bytes()
+        self._count_less(index, n)
+
+    def _lose_blocks(self, index: int, n: int) -> None:
+        """The groups hold nothing any more of `n` blocks."""
+        ms = seq = 0
+        if index > self.head:
+            block = self.blocks[index - 1]
+            _, ms, seq = next_id(block.last_ms, block.last_seq)
+        block = self.blocks[index + n - 1]
+        self._hold_no_more(ms, seq, block.last_ms, block.last_seq)
+
+    def _hold_no_more(self, ms1: int, seq1: int, ms2: int, seq2: int) -> None:
+        """The entries from the first ID to the second are about to go: no group holds them."""
+        if self.groups is not None:
+            for group in self.groups.values():
+                redelivery = group.redelivery
+                if redelivery is not None and redelivery.lanes is not None:
+                    redelivery.lanes.drop_range(ms1, seq1, ms2, seq2)
+
+    def _count_less(self, index: int, n: int) -> None:
+        """A block has `n` entries less."""
+        if self.counts is not None and index < len(self.blocks) - 1:
+            self.counts.change(index - self.head, -n)

@@ -321,3 +321,93 @@ def test_help_names_every_subcommand(world: Embedded) -> None:
     lines = world.main.ok("XINFO", "HELP")
     for name in (b"STREAM", b"GROUPS", b"CONSUMERS", b"HELP"):
         assert any(line.startswith(name) for line in lines)
+
+
+# --- what XINFO GROUPS has beside Redis's fields ---
+
+REDIS_FIELDS = [b"name", b"consumers", b"pending", b"last-delivered-id", b"entries-read", b"lag"]
+OUR_FIELDS = [
+    *(b"backlog", b"oldest-pending-ms", b"ackwait", b"backoff", b"maxdeliveries", b"deadletter"),
+    *(b"maxpending", b"groupmaxpending", b"orderby", b"lease", b"consumerttl", b"groupttl"),
+]
+
+
+def groups_as_told(world: Embedded, *library: str, key: str = "s") -> list[dict[bytes, Any]]:
+    """XINFO GROUPS for a new client that uses this library, or does not tell."""
+    client = world.connect()
+    if library:
+        client.ok("CLIENT", "SETINFO", "LIB-NAME", *library)
+    return [dict(pairs(group)) for group in client.ok("XINFO", "GROUPS", key)]
+
+
+def test_who_sees_more_than_redis_has() -> None:
+    world = Embedded()
+    add(world, (1, 0), (2, 0))
+    world.main.ok("XGROUP", "CREATE", "s", "g", "0")
+    (told_nothing,) = groups_as_told(world)
+    assert list(told_nothing) == REDIS_FIELDS
+    (of_redis_py,) = groups_as_told(world, "redis-py")
+    assert list(of_redis_py) == REDIS_FIELDS + OUR_FIELDS
+    for name in ("go-redis", "go-redis(keda,go1.22.1)"):
+        assert list(groups_as_told(world, name)[0]) == REDIS_FIELDS
+    world.main.ok("XGROUP", "CFGSET", "s", "g", "ACKWAIT", 5000)
+    assert list(groups_as_told(world)[0]) == REDIS_FIELDS + OUR_FIELDS
+    assert list(groups_as_told(world, "go-redis(,go1.22)")[0]) == REDIS_FIELDS
+
+
+def test_the_directive_decides_for_all() -> None:
+    world = Embedded()
+    add(world, (1, 0))
+    world.main.ok("XGROUP", "CREATE", "s", "g", "0")
+    world.main.ok("CONFIG", "SET", "xinfo-groups-fields", "all")
+    assert list(groups_as_told(world)[0]) == REDIS_FIELDS + OUR_FIELDS
+    assert list(groups_as_told(world, "go-redis(,go1.22)")[0]) == REDIS_FIELDS + OUR_FIELDS
+    world.main.ok("CONFIG", "SET", "xinfo-groups-fields", "redis")
+    assert list(groups_as_told(world, "redis-py")[0]) == REDIS_FIELDS
+
+
+def test_what_the_fields_say() -> None:
+    world = Embedded(xinfo_groups_fields="all", stream_node_max_entries="2")
+    add(world, *[(ms, 0) for ms in range(1, 301)])
+    world.main.ok("XGROUP", "CREATE", "s", "g", "0")
+    (group,) = groups_as_told(world)
+    assert (group[b"backlog"], group[b"oldest-pending-ms"]) == (300, 0)
+    world.main.ok("XREADGROUP", "GROUP", "g", "c", "COUNT", 10, "STREAMS", "s", ">")
+    world.clock.advance(70)
+    world.main.ok("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s", ">")
+    world.clock.advance(5)
+    world.main.ok("XDEL", "s", 5, 50, 51, 52, 200, 299)
+    (group,) = groups_as_told(world)
+    assert (group[b"backlog"], group[b"oldest-pending-ms"]) == (284, 75)
+    assert group[b"lag"] is None, "Redis does not know it after deletions"
+    world.main.ok("XACK", "s", "g", *range(2, 11))
+    world.main.ok("XNACK", "s", "g", "SILENT", "IDS", 1, 1)
+    (group,) = groups_as_told(world)
+    assert group[b"oldest-pending-ms"] == 5
+    world.main.ok("XGROUP", "SETID", "s", "g", "$")
+    world.main.ok("XTRIM", "s", "MAXLEN", 7)
+    (group,) = groups_as_told(world)
+    assert group[b"backlog"] == 0
+    world.main.ok("XGROUP", "SETID", "s", "g", 297)
+    assert groups_as_told(world)[0][b"backlog"] == 2
+    world.main.ok(
+        *("XGROUP", "CFGSET", "s", "g", "ACKWAIT", 5, "BACKOFF", 6, 7, "MAXDELIVERIES", 8),
+        *("MAXPENDING", 9, "GROUPMAXPENDING", 10, "LEASE", "connection"),
+        *("CONSUMERTTL", 11, "GROUPTTL", 12),
+    )
+    (group,) = groups_as_told(world)
+    assert [group[name] for name in OUR_FIELDS[2:]] == [
+        *(5, [6, 7], 8, b"s:dead-letter", 9, 10, b"", b"connection", 11, 12)
+    ]
+    world.main.ok("XGROUP", "CFGSET", "s", "g", "DEADLETTER", "other")
+    assert groups_as_told(world)[0][b"deadletter"] == b"other"
+
+
+def test_the_fields_are_the_same_as_those_of_cfgget() -> None:
+    world = Embedded(resp=3, xinfo_groups_fields="all")
+    add(world, (1, 0))
+    world.main.ok("XGROUP", "CREATE", "s", "g", "0")
+    (group,) = world.main.ok("XINFO", "GROUPS", "s")
+    told = world.main.ok("XGROUP", "CFGGET", "s", "g")
+    assert sorted(told) == sorted(OUR_FIELDS)
+    assert {name: group[name] for name in OUR_FIELDS} == told

@@ -103,7 +103,11 @@ RECORDED: dict[str, bytes] = {
     + (text(b"p") + text(b"i")),
     "XIDMPRECORD s p i 2-0": key(op.REMEMBER, S)
     + (b"\0" + i64(100, 100) + u64(2, 0) + i64(NOW_MS) + text(b"p") + text(b"i")),
+    "XSCHEDULE ADD s IN 5 EVERY 10 f v": key(op.SCHEDULE, S)
+    + (u64(1) + i64(NOW_MS + 5, 10) + text(FIELDS)),
     "XCFGSET s IDMP-MAXSIZE 7": key(op.SET_WINDOW, S) + i64(100, 7),
+    "XCFGSET s RETAIN-MAXLEN 7 RETAIN-ACKED yes": key(op.RETAIN, S) + text(i64(7, 0, 0) + b"\1"),
+    "XCFGSET s RETAIN-MAXLEN 0": key(op.RETAIN, S) + text(b""),
     "XSETID s 20-1": key(op.SET_ID, S) + b"\0" + u64(20, 1) + i64(5) + u64(0, 0),
     "XSETID s 20-1 ENTRIESADDED 9 MAXDELETEDID 3-0": key(op.SET_ID, S)
     + (b"\1" + u64(20, 1) + i64(9) + u64(3, 0)),
@@ -111,6 +115,9 @@ RECORDED: dict[str, bytes] = {
     + (text(b"h") + b"\0" + u64(2, 0) + i64(2)),
     "XGROUP CREATE t h $ MKSTREAM": key(op.CREATE_GROUP, b"t")
     + (text(b"h") + b"\1" + u64(0, 0) + i64(-1)),
+    "XGROUP RESET s g 2-0 DRYRUN PENDING DROP": b"",
+    "XGROUP RESET s g 2-0 PENDING DROP": group(op.DROP_PENDING)
+    + (group(op.SET_POSITION) + u64(1, 0) + i64(1)),
     "XGROUP SETID s g 4-0": group(op.SET_POSITION) + u64(4, 0) + i64(-1),
     "XGROUP DESTROY s g": group(op.DESTROY_GROUP),
     "XGROUP CREATECONSUMER s g bob": group(op.CREATE_CONSUMER) + text(b"bob") + i64(NOW_MS),
@@ -269,7 +276,18 @@ def test_what_is_recorded_gives_the_same_state(lines: list[str]) -> None:
 
 
 def test_every_operation_is_among_the_examples() -> None:
-    elsewhere = {op.LIMITS, op.RESTORE}
+    # What becomes of scheduled entries: tests/unit/commands/test_schedules_kept.py.
+    elsewhere = {op.LIMITS, op.RESTORE, op.CANCEL_SCHEDULED, op.RUN_SCHEDULED}
+    # When a group was read and a consumer seen: tests/unit/commands/test_lifetimes.py.
+    elsewhere |= {op.READ_GROUP, op.SEE_CONSUMER}
+    # What ORDERBY delivers and holds: tests/unit/commands/test_order_by.py.
+    elsewhere |= {op.DELIVER_ORDERED, op.FORGET_HELD}
+    # Settings, and when entries are due: tests/unit/commands/test_dead_letters.py.
+    elsewhere |= {op.CONFIGURE_GROUP, op.DEFER}
+    # Schemas: tests/unit/commands/test_schemas.py.
+    elsewhere |= {op.SET_SCHEMA, op.DELETE_SCHEMA}
+    # Blocks that retention drops from the middle: tests/unit/streams/test_retention.py.
+    elsewhere |= {op.DROP_RUN}
     examples = [body for body in RECORDED.values() if body] + [LIMIT, *LIBRARIES.values()]
     assert {body[0] for body in examples} | elsewhere == set(op.NAMES)
     assert len(set(op.NAMES.values())) == len(op.NAMES)

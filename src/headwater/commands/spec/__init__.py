@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from headwater.commands.spec.acl import ACL
 from headwater.commands.spec.connection import CONNECTION
+from headwater.commands.spec.delivery import DELIVERY
 from headwater.commands.spec.keys import KEYS
 from headwater.commands.spec.lists import LISTS
 from headwater.commands.spec.model import Spec
@@ -19,7 +20,7 @@ from headwater.commands.spec.strings import STRINGS
 from headwater.commands.spec.transactions import TRANSACTIONS
 
 GROUPS: tuple[tuple[str, tuple[Spec, ...]], ...] = (
-    ("Streams", STREAMS),
+    ("Streams", tuple(sorted(STREAMS + DELIVERY, key=lambda spec: spec.name))),
     ("Keyspace", KEYS),
     ("Strings", STRINGS),
     ("Lists", LISTS),

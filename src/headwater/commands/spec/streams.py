@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import partial
 
 from headwater.commands.flags import BLOCKING, DENYOOM, FAST, LOADING, READONLY, STALE, WRITE
-from headwater.commands.keyfinders import stream_keys
-from headwater.commands.keyspecs import key_at, keys_after
+from headwater.commands.keyfinders import cfgset_keys, stream_keys
+from headwater.commands.keyspecs import key_after, key_at, keys_after
 from headwater.commands.spec.model import Spec
 
 _spec = partial(Spec, group="stream")
@@ -82,9 +82,13 @@ STREAMS: tuple[Spec, ...] = (
         categories=("stream",),
         keys=(key_at(1, "RW update"),),
         since="8.6.0",
-        summary="Set how long and how many idempotent IDs a stream remembers.",
+        summary="Set which entries a stream retains, and which idempotent IDs it remembers.",
         complexity="O(1)",
-        arguments="key [IDMP-DURATION idmp-duration:integer] [IDMP-MAXSIZE idmp-maxsize:integer]",
+        arguments="""
+            key [IDMP-DURATION idmp-duration:integer] [IDMP-MAXSIZE idmp-maxsize:integer]
+            [RETAIN-MAXLEN retain-maxlen:integer] [RETAIN-MAXAGE retain-maxage-milliseconds:integer]
+            [RETAIN-MAXBYTES retain-maxbytes:integer] [RETAIN-ACKED retain-acked=<yes | no>]
+        """,
     ),
     _spec(
         name="XCLAIM",
@@ -130,6 +134,35 @@ STREAMS: tuple[Spec, ...] = (
         since="5.0.0",
         summary="Commands that manage consumer groups.",
         complexity="Depends on the subcommand.",
+    ),
+    _spec(
+        name="XGROUP CFGGET",
+        arity=4,
+        flags=READONLY,
+        categories=("stream",),
+        keys=(key_at(2, "RO access"),),
+        since="8.10.0",
+        summary="Get a group's settings of how entries are delivered.",
+        complexity="O(log N) for N entries.",
+        arguments="key group",
+    ),
+    _spec(
+        name="XGROUP CFGSET",
+        arity=-4,
+        flags=WRITE | DENYOOM,
+        categories=("stream",),
+        keys=(key_at(2, "RW update"), key_after("DEADLETTER", 4, "RW insert incomplete")),
+        finder=cfgset_keys,
+        since="8.10.0",
+        summary="Set when a group's entries are delivered again, to whom, and when no more.",
+        complexity="O(N) for N pending entries of the group.",
+        arguments="""
+            key group [ACKWAIT ackwait:integer] [BACKOFF backoff:integer...]
+            [MAXDELIVERIES maxdeliveries:integer] [DEADLETTER deadletter:key]
+            [MAXPENDING maxpending:integer] [GROUPMAXPENDING groupmaxpending:integer]
+            [ORDERBY field] [LEASE lease=<TIME | CONNECTION>]
+            [CONSUMERTTL consumerttl:integer] [GROUPTTL groupttl:integer]
+        """,
     ),
     _spec(
         name="XGROUP CREATE",
