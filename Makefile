@@ -5,10 +5,13 @@ PYTHON ?= python3
 HEADWATER_EXT ?= auto
 # More arguments for `make serve` (ARGS="--port 7000"), pytest (ARGS="-k xadd") and the benchmark.
 ARGS ?=
+# Tests that run side by side.
+WORKERS ?= 2
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.pyx' -o -name py.typed)
+SIDE_BY_SIDE := -n $(WORKERS) --dist worksteal
 INSTALLED := .venv/installed-$(HEADWATER_EXT)
 
 .DEFAULT_GOAL := help
@@ -30,10 +33,10 @@ test: ## the whole test suite twice: compiled, then interpreted
 	@$(MAKE) --no-print-directory test-pure HEADWATER_EXT=require
 
 test-compiled: build .venv/group-test .venv/group-frameworks ## the test suite, compiled
-	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled $(BIN)/python -m pytest -m "not slow" $(ARGS)
+	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
 
 test-pure: build .venv/group-test ## the test suite without the frameworks, interpreted
-	HEADWATER_PURE=1 HEADWATER_TEST_MODE=interpreted $(BIN)/python -m pytest -m "not slow and not frameworks" $(ARGS)
+	HEADWATER_PURE=1 HEADWATER_TEST_MODE=interpreted $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not frameworks" $(ARGS)
 
 test-slow: build .venv/group-test .venv/group-frameworks ## the tests that take long, compiled
 	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled $(BIN)/python -m pytest -m slow $(ARGS)
@@ -91,7 +94,7 @@ clean: ## remove all that make has made; ./data stays
 # that has not changed is kept. After a failed compile (auto) the next make tries again.
 $(INSTALLED): $(SOURCES) setup.py pyproject.toml README.md LICENSE | .venv/group-build
 	@rm -f .venv/installed-*
-	HEADWATER_EXT=$(HEADWATER_EXT) $(PIP) install --quiet --no-build-isolation .
+	HEADWATER_EXT=$(HEADWATER_EXT) $(PIP) install --quiet --no-build-isolation '.[schema]'
 	@HEADWATER_PURE= $(BIN)/headwater --version
 	@if [ $(HEADWATER_EXT) = skip ] || HEADWATER_PURE= $(BIN)/headwater --version | grep -q compiled\); \
 	then touch $@; else echo "$$NOT_COMPILED"; fi
