@@ -523,6 +523,14 @@ RESET_PENDING = declare("ERR", "PENDING must be KEEP or DROP")
 RESET_OPTION = declare(
     "ERR", "Unknown option '{}': behind the position come PENDING KEEP, PENDING DROP and DRYRUN"
 )
+REDRIVE_SYNTAX = declare(
+    "ERR", "syntax error; behind the key come [TO key] and [COUNT n | IDS numids id ...], once each"
+)
+SCHEDULE_LIST_SYNTAX = declare("ERR", "syntax error; behind the key comes [COUNT n]")
+SCHEMA_GET_SYNTAX = declare("ERR", "syntax error; behind the key comes [VERSION n]")
+SCHEMA_SET_SYNTAX = declare(
+    "ERR", "syntax error; behind the schema comes [COMPAT none|backward|forward|full]"
+)
 REDRIVE_COUNT = declare("ERR", "COUNT must be a number from 1 on")
 REDRIVE_COUNT_AND_IDS = declare("ERR", "COUNT and IDS cannot be given together")
 REDRIVE_NO_DEAD_LETTER = declare(

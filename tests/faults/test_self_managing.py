@@ -260,7 +260,7 @@ def work(directory: Path, seed: str, lease: str, seconds: float, server_kills: i
 
 @pytest.mark.parametrize("lease", ["time", "connection"])
 def test_everything_is_processed_once_and_in_order(tmp_path: Path, lease: str) -> None:
-    work(tmp_path, SEED, lease, seconds=4, server_kills=2)
+    work(tmp_path, SEED, lease, seconds=3, server_kills=2)
 
 
 @pytest.mark.slow

@@ -172,7 +172,7 @@ class Model:
         gone = self.vanishing(group, now, claim_ms)
         own = sum(p.owner == consumer for e, p in group.pending.items() if e not in gone)
         total = len(group.pending) - len(gone)
-        phase, last_due, last_new = 0, -1, (-1, -1)
+        phase, last_due, last_new, twice = 0, -1, (-1, -1), 0
         taken: set[Id] = set()
         for row in rows:
             entry, fields = row[0], row[1]
@@ -191,6 +191,10 @@ class Model:
                         last_due = due
                 elif not self.claimable(group, pending, claim_ms, now):
                     again = False
+                if again and self.exhausted(group, pending) and entry in group.undelivered:
+                    # It is buried, and comes as a new one, since the group was set back.
+                    self.bury(group, entry, "max-deliveries", now)
+                    again = False
                 if again:
                     assert not self.exhausted(group, pending), (where, "delivered too often", entry)
                     if len(row) > 2 and claim_ms is not None:
@@ -206,7 +210,9 @@ class Model:
             if not settings.orderby:
                 assert entry > last_new, (where, "new ones in order", entry)
             last_new = entry
-            if entry not in group.pending:
+            if entry in group.pending:
+                twice += 1
+            else:
                 assert entry in self.available(group, gone), (where, "not available", entry)
                 own += not noack
                 total += not noack
@@ -219,8 +225,11 @@ class Model:
             group.free.discard(entry)
             if not noack:
                 self.give(group, entry, consumer, session, now, 1)
-        own += sum(group.pending[e].owner == consumer for e in gone)
-        total += len(gone)
+        gone &= group.pending.keys()
+        own += sum(group.pending[entry].owner == consumer for entry in gone)
+        # What is given once more, since the group was set back, takes a place in the count.
+        own += twice
+        total += len(gone) + twice
         self._complete(group, consumer, where, len(rows) < count, phase, last_due, own, total, now)
 
     def claimable(self, group: Group, pending: Pending, claim_ms: int | None, now: int) -> bool:
@@ -262,7 +271,7 @@ class Model:
         full |= bool(settings.groupmaxpending) and total >= settings.groupmaxpending
         if room and not full:
             left = [entry for entry in self.available(group, set()) if entry not in group.pending]
-            assert not left, (where, "new and left out", left)
+            assert not left, (where, "new and left out", left, group)
 
     def give(
         self, group: Group, entry: Id, consumer: str, session: int, now: int, count: int
@@ -298,7 +307,12 @@ class Model:
         """What becomes a dead letter by itself."""
         for group in self.groups.values():
             for entry, pending in list(group.pending.items()):
-                if self.exhausted(group, pending) and self.is_due(group, pending, now):
+                if not self.exhausted(group, pending):
+                    continue
+                if pending.owner is None:
+                    # Put off, and then MAXDELIVERIES became lower: it need not wait any more.
+                    self.allowed.add((group.name, entry))
+                if self.is_due(group, pending, now):
                     if pending.sure:
                         self.bury(group, entry, "max-deliveries", now)
                     else:

@@ -8,6 +8,7 @@ from headwater.lists.list cimport List
 from headwater.raw cimport cut, monotonic_us
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request, from_words
+from headwater.streams.redelivery cimport Redelivery
 from headwater.streams.stream cimport Stream
 from headwater.value cimport Value
 
@@ -32,6 +33,9 @@ cpdef int serve_ready(ServerState state) except -1
 @cython.locals(blocked=Blocked)
 cdef object _serve_key(ServerState state, bytes key, KeyWaiters queue, Value value)
 cdef bint _is_limited(ServerState state, bytes key, KeyWaiters queue, Blocked blocked) except -1
+@cython.locals(waiters=Waiters, limited=list, blocked=Blocked, key=bytes, queue=KeyWaiters)
+cpdef object stand_aside(Session session)
+cdef object _park(bytes key, KeyWaiters queue, Blocked blocked, unsigned int owner, Redelivery redelivery)
 cdef int _unpark(bytes key, KeyWaiters queue, Value value) except -1
 @cython.locals(blocked=Blocked)
 cdef object _serve_poppers(ServerState state, Database database, bytes key, KeyWaiters queue)

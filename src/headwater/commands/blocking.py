@@ -19,6 +19,7 @@ from headwater.lists.list import List
 from headwater.raw import cut, monotonic_us
 from headwater.resp.reply import Reply
 from headwater.resp.request import Request, from_words
+from headwater.streams.redelivery import Redelivery
 from headwater.streams.stream import Stream
 from headwater.value import Value
 
@@ -168,12 +169,30 @@ def _is_limited(state: ServerState, key: bytes, queue: KeyWaiters, blocked: Bloc
     """
     for at, owner, redelivery in state.waiters.limited:
         if at == key and blocked.session.blocked is blocked:
-            if redelivery.parked is None:
-                redelivery.parked = {}
-            redelivery.parked[owner] = 1
-            queue.park(key, blocked, owner, redelivery)
+            _park(key, queue, blocked, owner, redelivery)
             return True
     return False
+
+
+def stand_aside(session: Session) -> None:
+    """A client that begins to wait does so aside where its consumer is at its limit."""
+    waiters = session.state.waiters
+    limited, waiters.limited = waiters.limited, []
+    blocked = session.blocked
+    if blocked is not None:
+        for key, owner, redelivery in limited:
+            queue = blocked.terms.database.waiting[key]
+            if blocked.parked is None or key not in blocked.parked:
+                _park(key, queue, blocked, owner, redelivery)
+
+
+def _park(
+    key: bytes, queue: KeyWaiters, blocked: Blocked, owner: int, redelivery: Redelivery
+) -> None:
+    if redelivery.parked is None:
+        redelivery.parked = {}
+    redelivery.parked[owner] = 1
+    queue.park(key, blocked, owner, redelivery)
 
 
 def _unpark(key: bytes, queue: KeyWaiters, value: Value | None) -> None:

@@ -1,12 +1,12 @@
 cimport cython
 
-from headwater.commands.blocking cimport pending_changed, terms_of, wait, waits_on
+from headwater.commands.blocking cimport pending_changed, stand_aside, terms_of, wait, waits_on
 from headwater.commands.redelivering cimport deliver_managed, history_managed
 from headwater.commands.session cimport Session
 from headwater.commands.streams cimport stream_to_read
 from headwater.journal.recorder cimport Recorder
 from headwater.keyspace.database cimport Database, Keyspace
-from headwater.keyspace.waiters cimport Terms
+from headwater.keyspace.waiters cimport Terms, Waiters
 from headwater.raw cimport alloc, equal, get_u64, parse_int, put_u64
 from headwater.resp.reply cimport Reply
 from headwater.resp.request cimport Request, from_words
@@ -71,7 +71,8 @@ cdef int _begin_stream(Reply reply, bytes key) except -1
 cdef long long _deadline(Session session, ReadOptions options) except? -1
 @cython.locals(options=ReadOptions, n=Py_ssize_t, database=Database, name=bytes, i=Py_ssize_t, k=Py_ssize_t,
                key=bytes, stream=Stream, first=Stream, others=list, parts=Py_ssize_t, pos=Py_ssize_t,
-               served=Py_ssize_t, due_ms="long long", got=bint, at="long long", claims=bint)
+               served=Py_ssize_t, due_ms="long long", got=bint, at="long long", claims=bint,
+               waiters=Waiters, begins=bint)
 cpdef object xreadgroup(Session session, Request request, Reply reply)
 @cython.locals(now_ms="long long", recorder=Recorder, recording=bint, database=Database, keyspace=Keyspace,
                key=bytes, group=Group, consumer=Consumer, parts=Py_ssize_t, pos=Py_ssize_t,

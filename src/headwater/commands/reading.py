@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from headwater import errors
 from headwater.commands.autocreate import create_missing_groups, creates_groups
-from headwater.commands.blocking import pending_changed, terms_of, wait, waits_on
+from headwater.commands.blocking import pending_changed, stand_aside, terms_of, wait, waits_on
 from headwater.commands.redelivering import deliver_managed, history_managed
 from headwater.commands.session import Session
 from headwater.commands.streams import stream_to_read
@@ -351,6 +351,9 @@ def xreadgroup(session: Session, request: Request, reply: Reply) -> None:
             if others is None:
                 others = []
             others.append(stream)
+    waiters = session.state.waiters
+    if waiters.limited and session.blocked is None:
+        waiters.limited = []
     parts, pos = reply.part_count(), reply.pos
     reply.keyed(n)
     served = 0
@@ -368,7 +371,10 @@ def xreadgroup(session: Session, request: Request, reply: Reply) -> None:
         reply.set_head(parts, pos, n, served)
         return
     reply.rewind(parts, pos)
+    begins = session.blocked is None
     _found_nothing(session, request, reply, options, None, claims, due_ms)
+    if begins and waiters.limited:
+        stand_aside(session)
 
 
 def _read_group(

@@ -336,7 +336,7 @@ def deliver_managed(
         return total, due.size + size, -1
     if due.dropped != 0 or (chosen is not None and chosen.changed):
         database.keyspace.dirty += 1
-    if due.limited and session.blocked is not None:
+    if due.limited and (patient or session.blocked is not None):
         state.waiters.limited.append((key, consumer.number, redelivery))
     if due.dropped == _DROPPED_AT_ONCE or (chosen is not None and chosen.more):
         return 0, 0, now_ms

@@ -62,7 +62,7 @@ class RedriveOptions:
             elif more and request.text_equals(i, b"IDS") and self.ids is None:
                 i = self._read_ids(request, i + 1)
             else:
-                raise errors.SYNTAX.error()
+                raise errors.REDRIVE_SYNTAX.error()
         if self.count and self.ids is not None:
             raise errors.REDRIVE_COUNT_AND_IDS.error()
         self.count = min(self.count or REDRIVE_AT_ONCE, REDRIVE_AT_ONCE)

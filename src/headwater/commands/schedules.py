@@ -130,7 +130,7 @@ def xschedule_list(session: Session, request: Request, reply: Reply) -> None:
     count = LISTED
     if request.argc > 3:
         if request.argc != 5 or not request.text_equals(3, b"COUNT"):
-            raise errors.SYNTAX.error()
+            raise errors.SCHEDULE_LIST_SYNTAX.error()
         ok, count = parse_int(request.buf, request.start(4), request.length(4))
         if not ok or not 1 <= count <= LISTED_MOST:
             raise errors.SCHEDULE_COUNT.error(LISTED_MOST)

@@ -89,7 +89,7 @@ def xschema_get(session: Session, request: Request, reply: Reply) -> None:
     number = None
     if request.argc > 3:
         if request.argc != 5 or not request.text_equals(3, b"VERSION"):
-            raise errors.SYNTAX.error()
+            raise errors.SCHEMA_GET_SYNTAX.error()
         number = request.integer(4)
     schemas = _schemas(session, request)
     version = None
@@ -138,7 +138,7 @@ def _compat(request: Request) -> int | None:
     if request.argc == 4:
         return None
     if request.argc != 6 or not request.text_equals(4, b"COMPAT"):
-        raise errors.SYNTAX.error()
+        raise errors.SCHEMA_SET_SYNTAX.error()
     name = request.arg(5).lower()
     if name not in COMPAT_NAMES:
         raise errors.SCHEMA_COMPAT.error()

@@ -71,9 +71,7 @@ def _must_wait(state: ServerState) -> bool:
     if state.paused != NOT_PAUSED and state.clock.now_ms < state.paused_until_ms:
         return True
     recorder = state.recorder
-    return bool(
-        state.write_refusal or recorder.end - recorder.released > JOURNAL_BACKLOG_BYTES
-    )
+    return bool(state.write_refusal or recorder.end - recorder.released > JOURNAL_BACKLOG_BYTES)
 
 
 def _look_after(state: ServerState, plan: Plan) -> None:

@@ -37,7 +37,7 @@ cdef class Chosen:
                    lane="unsigned int", block=Block)
     cdef void _take_ready(self, Stream stream, Lanes lanes, long long count, long long max_bytes,
                          long long extra, bint noack) except *
-    @cython.locals(index1=Py_ssize_t, slot1=Py_ssize_t, n=Py_ssize_t, field=bytes, blocks=list,
+    @cython.locals(index1=Py_ssize_t, slot1=Py_ssize_t, n=Py_ssize_t, size=Py_ssize_t, field=bytes, blocks=list,
                    index=Py_ssize_t, slot=Py_ssize_t, held="long long", passed="long long", full=bint,
                    block=Block, data=bytearray, slots=Py_ssize_t, start=Py_ssize_t, behind=Py_ssize_t,
                    key=u64, lane="unsigned int", free=bint, ms=u64, seq=u64)

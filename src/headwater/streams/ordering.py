@@ -143,6 +143,7 @@ class Chosen:
         if n == 0:
             return
         field = lanes.field
+        size = len(field)
         blocks = stream.blocks
         index = index1
         slot = slot1
@@ -155,7 +156,8 @@ class Chosen:
             start = block.offset(slot)
             while slot < slots:
                 behind = block.offset(slot + 1)
-                key = digest_of_field(data, start, field)
+                # Without ORDERBY (what was held is still there) nothing is in order.
+                key = digest_of_field(data, start, field) if size != 0 else 0
                 lane = 0
                 if key == 0:
                     free = True

@@ -25,7 +25,7 @@ cdef class Redelivery:
     cdef public dict parked                     # owner -> parked readers, or None
     cdef public list freed
 
-    @cython.locals(settings=GroupSettings, wait_ms="long long")
+    @cython.locals(settings=GroupSettings, wait_ms="long long", due_ms="long long")
     cpdef int owned(self, unsigned int handle, long long time_ms, long long count) except -1
     cpdef int released(self, unsigned int handle, long long count, long long due_ms) except -1
     cpdef int lapse(self, unsigned int handle, long long time_ms, long long count) except -1

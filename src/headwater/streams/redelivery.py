@@ -81,7 +81,10 @@ class Redelivery:
         else:
             wait_ms = settings.wait_ms(count)
             if wait_ms != _NEVER_MS:
-                self._put(handle, time_ms + wait_ms, count)
+                due_ms = time_ms + wait_ms
+                if due_ms <= self.signalled_ms:
+                    self.signalled_ms = due_ms - 1  # claimed with an earlier time
+                self._put(handle, due_ms, count)
 
     def released(self, handle: int, count: int, due_ms: int) -> None:
         """An entry has no owner any more; it is due then, 0: before all others."""

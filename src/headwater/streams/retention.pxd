@@ -8,7 +8,7 @@ from headwater.streams.stream cimport Stream
 
 cdef u64 MAX
 cdef long long _SOON_MS, _ROUND_MS, _RECHECK_MS, _PAUSE_MS, _UNITS_PER_MS, _NEVER_MS
-cdef Py_ssize_t _AT_APPEND, _MOVED_SHIFT, _NEEDED_UNITS
+cdef Py_ssize_t _AT_APPEND, _GROUPS_SHIFT, _MOVED_SHIFT, _NEEDED_UNITS
 
 
 @cython.final
@@ -57,5 +57,6 @@ cdef class Retention:
                    block=Block, ms=u64, seq=u64, n=Py_ssize_t, entries="long long", ok=bint)
     cdef object _go_on(self, Stream stream, list groups, Py_ssize_t most)
     cdef bint _is_below_top(self, u64 ms, u64 seq) noexcept
-    @cython.locals(found=list, ms=u64, seq=u64, needed_ms=u64, needed_seq=u64, slot=Py_ssize_t)
+    @cython.locals(found=list, asked=Py_ssize_t, ms=u64, seq=u64, needed_ms=u64, needed_seq=u64,
+                   slot=Py_ssize_t)
     cdef Py_ssize_t _thin(self, Stream stream, list groups, Block block) except -1

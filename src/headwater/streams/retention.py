@@ -51,6 +51,7 @@ _SOON_MS, _ROUND_MS, _UNITS_PER_MS, _NEVER_MS = SOON_MS, ROUND_MS, UNITS_PER_MS,
 _AT_APPEND = AT_APPEND
 _NEEDED_UNITS = 4  # a block in which something is needed takes longer than one that goes
 _MOVED_SHIFT = 11  # so many blocks behind a run that goes cost as much as one that is looked at
+_GROUPS_SHIFT = 1  # so many groups that are asked what they need cost as much as a block that goes
 _TEXT = struct.Struct("<qqqB")
 
 
@@ -369,10 +370,10 @@ class Retention:
                 block = stream.blocks[index + n]
             if n != 0:
                 self.runs.append((self._cursor_ms, self._cursor_seq, entries))
-                units += n + ((end - index) >> _MOVED_SHIFT)
+                units += n + ((end - index) >> _MOVED_SHIFT) + (len(groups) >> _GROUPS_SHIFT)
                 stream.drop_run(index, n)
                 continue
-            units += _NEEDED_UNITS
+            units += _NEEDED_UNITS + (len(groups) >> _GROUPS_SHIFT)
             if block.last_ms < self._met_ms or (
                 block.last_ms == self._met_ms and block.last_seq <= self._met_seq
             ):
@@ -400,18 +401,20 @@ class Retention:
     def _thin(self, stream: Stream, groups: list[Group], block: Block) -> int:
         """Take the entries that nobody needs out of a block; returns the work that was."""
         found: list[tuple[int, int]] = []
+        asked = 1  # how often all groups were
         ms, seq = block.entry_id(block.first)
         needed_ms, needed_seq = self._needed_from(groups, ms, seq, MAX, MAX)
         for slot in range(block.first, block.slots):
             ms, seq = block.entry_id(slot)
             if needed_ms < ms or (needed_ms == ms and needed_seq < seq):
                 needed_ms, needed_seq = self._needed_from(groups, ms, seq, MAX, MAX)
+                asked += 1
             if ms != needed_ms or seq != needed_seq:
                 found.append((ms, seq))
         for ms, seq in found:
             stream.take_out(ms, seq)
         self.others.extend(found)
-        return block.live() + 8 * len(found)
+        return block.live() + 8 * len(found) + asked * (len(groups) >> _GROUPS_SHIFT)
 
 
 def decode(data: bytes) -> Retention | None:

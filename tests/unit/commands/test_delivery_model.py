@@ -203,7 +203,9 @@ class DeliveryMachine(RuleBasedStateMachine):
                 if found not in self.model.expected:
                     group = self.model.groups[added["group"].decode()]
                     entry = id_of(added["original_id"])
-                    assert (group.name, entry) in self.model.allowed, (found, self.model.expected)
+                    where = (found, self.model.expected)
+                    assert (group.name, entry) in self.model.allowed, where
+                    assert entry in group.pending, where
                     self.model.bury(group, entry, "max-deliveries", self.now)
                 self.model.expected.remove(found)
             self.buried[key] = len(rows)
@@ -357,7 +359,7 @@ class DeliveryMachine(RuleBasedStateMachine):
                         *(self.now, pending.count + 1),
                     )
             elif self.model.exhausted(group, pending):
-                if entry < last:
+                if got and entry < got[-1]:
                     self.model.bury(group, entry, "max-deliveries", self.now)
                 else:
                     self.model.allowed.add((name, entry))

@@ -794,3 +794,12 @@ class OrderMachine(RuleBasedStateMachine):
 
 TestOrder = OrderMachine.TestCase
 TestOrder.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
+
+
+def test_without_the_field_nothing_new_is_held_for_a_nameless_field() -> None:
+    world = ordered("aab")
+    assert read(world) == [1, 3]
+    world.main.ok("XGROUP", "CFGSET", "s", "g", "ORDERBY", "")
+    for ms in (4, 5, 6):
+        world.main.ok("XADD", "s", f"{ms}-0", "", "same")
+    assert read(world) == [2, 4, 5, 6]

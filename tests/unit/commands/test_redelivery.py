@@ -471,3 +471,18 @@ def test_a_stream_may_go_while_entries_are_due(world: Embedded, how: str) -> Non
         assert woken(reader) == [1]
     else:
         assert world.main.ok("EXISTS", "s") == 0
+
+
+def test_an_entry_claimed_with_an_earlier_time_wakes_a_reader(world: Embedded) -> None:
+    configure(world, "ACKWAIT", "1000")
+    add(world, 1)
+    assert read(world.main, "a") == [1]
+    reader = world.connect()
+    block(reader, "b")
+    world.pass_ms(1000)
+    assert woken(reader) == [1]
+    block(reader, "b")
+    # Due earlier than what readers were told of last.
+    world.main.ok("XCLAIM", "s", "g", "c", "0", "1-0", "IDLE", "100000", "JUSTID")
+    world.pass_ms(1)
+    assert woken(reader) == [1]

@@ -15,6 +15,10 @@ from support.durable import DurableEngine, reopened
 from support.embedded import NOW_MS, Client, Embedded
 from support.journal import apply_batch, assert_equal_state, take_all
 
+SYNTAX = (
+    "ERR syntax error; behind the key come [TO key] and [COUNT n | IDS numids id ...], once each"
+)
+
 DEAD = "s:dead-letter"
 
 
@@ -202,11 +206,11 @@ def test_it_looks_at_a_bounded_number() -> None:
         ("IDS 0 1-0", "ERR Number of IDs must be a positive integer"),
         ("IDS 2 1-0", "ERR The `numids` parameter must match the number of arguments"),
         ("IDS 1 x", "ERR Invalid stream ID specified as stream command argument"),
-        ("IDS 1 1-0 2-0", "ERR syntax error"),
-        ("TO", "ERR syntax error"),
-        ("TO a TO b", "ERR syntax error"),
-        ("COUNT 1 COUNT 1", "ERR syntax error"),
-        ("ALL", "ERR syntax error"),
+        ("IDS 1 1-0 2-0", SYNTAX),
+        ("TO", SYNTAX),
+        ("TO a TO b", SYNTAX),
+        ("COUNT 1 COUNT 1", SYNTAX),
+        ("ALL", SYNTAX),
     ],
 )
 def test_what_is_refused(world: Embedded, words: str, error: str) -> None:

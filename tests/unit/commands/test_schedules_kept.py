@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headwater.commands import schedules
+from headwater.commands import upkeep
 from headwater.journal import operations as op
 from headwater.journal.format import BATCH_HEADER_BYTES
 from headwater.journal.recorder import Batch
@@ -236,7 +236,7 @@ def test_the_journal_says_it_once() -> None:
 
 
 def test_due_entries_wait_for_a_slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedules, "JOURNAL_BACKLOG_BYTES", 10)
+    monkeypatch.setattr(upkeep, "JOURNAL_BACKLOG_BYTES", 10)
     store = DurableEngine(SimulatedDisk(DIRECTORY), appendonly="yes", appendfsync="always")
     store.ok("XSCHEDULE", "ADD", "s", "IN", "100", "f", "v")
     store.settle()

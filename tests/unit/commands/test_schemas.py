@@ -19,7 +19,8 @@ from support.durable import DIRECTORY, DurableEngine, reopened
 from support.embedded import NOW_MS, Client, Embedded
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
-SYNTAX = "ERR syntax error"
+SET_SYNTAX = "ERR syntax error; behind the schema comes [COMPAT none|backward|forward|full]"
+GET_SYNTAX = "ERR syntax error; behind the key comes [VERSION n]"
 LIBRARY = "needs a package that the server lacks: pip install 'headwater[schema]'"
 
 
@@ -235,13 +236,13 @@ def test_check_says_what_set_would(orders: Client, world: Embedded) -> None:
     ("words", "error"),
     [
         ("SET s", "ERR wrong number of arguments for 'xschema|set' command"),
-        ("SET s {} COMPAT", SYNTAX),
-        ("SET s {} KEEP none", SYNTAX),
+        ("SET s {} COMPAT", SET_SYNTAX),
+        ("SET s {} KEEP none", SET_SYNTAX),
         ("SET s {} COMPAT some", "ERR COMPAT must be none, backward, forward or full"),
         ("SET str {}", WRONG_TYPE),
         ("SET s []", "SCHEMA s: this can not be used as a schema: it is not a JSON object"),
         ("GET str", WRONG_TYPE),
-        ("GET s VERSION", SYNTAX),
+        ("GET s VERSION", GET_SYNTAX),
         ("GET s VERSION x", "ERR value is not an integer or out of range"),
         ("LIST str", WRONG_TYPE),
         ("DEL str", WRONG_TYPE),

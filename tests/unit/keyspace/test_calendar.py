@@ -11,6 +11,7 @@ from headwater.keyspace.database import Keyspace
 from headwater.streams.group import Group
 from headwater.streams.settings import GroupSettings
 from headwater.streams.stream import Stream
+from support.embedded import Embedded
 
 
 def managed_stream() -> Stream:
@@ -98,3 +99,15 @@ def test_flushed_streams_have_no_place() -> None:
     assert keyspace.calendar.place_of(plan) is None
     keyspace.databases[0].add(b"s", managed_stream())
     assert keyspace.calendar.place_of(plan) is None
+
+
+def test_streams_that_are_gone_are_not_remembered() -> None:
+    world = Embedded()
+    for _ in range(5000):
+        world.main.ok("XSCHEDULE", "ADD", "s", "IN", "1000000000", "f", "v")
+        world.main.ok("DEL", "s")
+    calendar = world.state.keyspace.calendar
+    assert len(calendar._heap) < 1000
+    world.main.ok("XSCHEDULE", "ADD", "s", "IN", "1000", "f", "v")
+    world.pass_ms(0)
+    assert calendar.next_ms() == world.clock.now_ms + 1000

@@ -14,6 +14,7 @@ from headwater.keyspace.database import Keyspace
 from headwater.persistence.apply import Applier
 from headwater.persistence.operands import ApplyError
 from headwater.resp.request import from_words
+from headwater.streams.group import Group
 from headwater.streams.retention import MAX_NUMBER, NEVER_MS, Retention, decode
 from headwater.streams.stream import Stream
 from support.embedded import Embedded
@@ -261,6 +262,26 @@ def test_a_round_goes_on_from_where_it_was() -> None:
         world.embedded.pass_ms(100)
     assert ids_of(stream) == stuck
     assert stream.retention.wake_ms > embedded.clock.now_ms + 100, "and then it rests"
+
+
+def test_a_turn_is_shorter_with_many_groups() -> None:
+    """Each is asked what it needs of each block: with hundreds of them a turn has fewer blocks."""
+    stream = stream_of(2000)
+    groups = []
+    for number in range(400):
+        group = Group(b"g%d" % number, 2000, 0, 2000)
+        groups.append(group)
+    consumer = groups[0].create_consumer(b"c", 0)
+    for ms in range(1, 2001, 20):
+        groups[0].pending.deliver(ms, 0, consumer.number, 0)
+    retention = Retention(0, 0, 0, True)
+    now_ms, lengths = 100, [stream.length]
+    while not retention.round_ms:
+        retention.apply(stream, now_ms, groups, 1000)
+        now_ms += 5
+        lengths.append(stream.length)
+    assert all(before - after <= 100 for before, after in pairwise(lengths)), lengths
+    assert stream.length == 1000, "blocks with something pending are left"
 
 
 def test_rounds_are_rare_while_all_is_pending() -> None:
