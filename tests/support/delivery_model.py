@@ -279,7 +279,7 @@ class Model:
         """An entry is delivered to a consumer."""
         before = group.pending.get(entry)
         value = before.value if before is not None else self.value(group, entry)
-        group.pending[entry] = Pending(consumer, now, count, value, session=session)
+        group.pending[entry] = Pending(consumer, now, min(count, FATAL), value, session=session)
 
     # --- dead letters ---
 

@@ -49,6 +49,14 @@ def append_fields(
     state.recorder.add_entry(database.index, key, stream, node_entries, node_bytes)
     if is_new:
         database.add(key, stream)
+    appended(database, key, stream)
+    if database.waiting:
+        database.signal_ready(key)
+    return ms, seq
+
+
+def appended(database: Database, key: bytes, stream: Stream) -> None:
+    """An entry was appended and recorded: retention, who watches the key, events."""
     trimmed = 0
     if stream.retention is not None:
         trimmed = retain_appended(database, key, stream)
@@ -56,6 +64,3 @@ def append_fields(
     database.notify(STREAM, b"xadd", key)
     if trimmed:
         database.notify(STREAM, b"xtrim", key)
-    if database.waiting:
-        database.signal_ready(key)
-    return ms, seq

@@ -30,6 +30,16 @@ _log = logging.getLogger("headwater")
 
 MAX_DELIVERIES, FATAL = b"max-deliveries", b"fatal"
 SUFFIX = b":dead-letter"
+DEAD_LETTER_FIELDS = (
+    b"original_stream",
+    b"original_id",
+    b"group",
+    b"consumer",
+    b"deliveries",
+    b"reason",
+    b"dead_lettered_at",
+)
+"""What stands behind the own fields of an entry that has become a dead letter."""
 
 RETRY_MS = 5000
 """Where dead letters cannot be made, since their key holds something else, it is tried again."""
@@ -78,15 +88,17 @@ def bury(
         count = records.count(handle)
         owner = group.owner_of(handle)
         words = _words(finder)
-        words += [
-            b"original_stream", key,
-            b"original_id", text(ms, seq),
-            b"group", group.name,
-            b"consumer", b"" if owner is None else owner.name,
-            b"deliveries", b"%d" % (count if deliveries < 0 else deliveries),
-            b"reason", reason or (FATAL if count >= FATAL_COUNT else MAX_DELIVERIES),
-            b"dead_lettered_at", b"%d" % state.clock.now_ms,
-        ]  # fmt: skip
+        values = (
+            key,
+            text(ms, seq),
+            group.name,
+            b"" if owner is None else owner.name,
+            b"%d" % (count if deliveries < 0 else deliveries),
+            reason or (FATAL if count >= FATAL_COUNT else MAX_DELIVERIES),
+            b"%d" % state.clock.now_ms,
+        )
+        for pair in zip(DEAD_LETTER_FIELDS, values, strict=True):
+            words += pair
         target = dead_letter_key(key, group)
         if target == key:
             _complain(state, group, target, "the group reads that very stream")

@@ -90,9 +90,24 @@ cpdef (Py_ssize_t, Py_ssize_t, long long) deliver_managed(
     Reply reply,
 ) except *
 @cython.locals(
-    redelivery=Redelivery, now_ms="long long", pending=PendingEntries, records=Records, ok=bint,
-    from_ms=u64, from_seq=u64, limit="long long", finder=EntryFinder, handles=list, kept="long long",
-    handle="unsigned int", entries=Py_ssize_t, size=Py_ssize_t,
+    redelivery=Redelivery, pending=PendingEntries, records=Records, finder=EntryFinder, handles=list,
+    ends=bint, within=Py_ssize_t, kept="long long", handle="unsigned int", ok=bint,
+)
+cdef (long long, u64, u64) _bury_history(
+    Session session,
+    bytes key,
+    Stream stream,
+    Group group,
+    Consumer consumer,
+    u64 ms,
+    u64 seq,
+    long long limit,
+    long long max_bytes,
+) except *
+@cython.locals(
+    redelivery=Redelivery, now_ms="long long", pending=PendingEntries, ok=bint, from_ms=u64,
+    from_seq=u64, limit="long long", found="long long", before="long long", entries=Py_ssize_t,
+    size=Py_ssize_t,
 )
 cpdef (Py_ssize_t, Py_ssize_t) history_managed(
     Session session,

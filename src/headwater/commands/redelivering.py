@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from headwater.commands.session import Session
 
 DROPPED_AT_ONCE = 10_000
-"""So many entries whose data is deleted are dropped by one read; the next one goes on."""
+"""So many entries whose data is deleted, or that are dead letters now, one read drops; the next one
+goes on."""
 
 LOOKED_AT_ONCE = 1000
 """So many entries that CLAIM may not take are passed over, beside the ones that it may."""
@@ -343,6 +344,47 @@ def deliver_managed(
     return 0, 0, due.next_ms
 
 
+def _bury_history(
+    session: Session,
+    key: bytes,
+    stream: Stream,
+    group: Group,
+    consumer: Consumer,
+    ms: int,
+    seq: int,
+    limit: int,
+    max_bytes: int,
+) -> tuple[int, int, int]:
+    """Bury what is exhausted of the consumer's next so many pending entries, from an ID on.
+
+    How many remain, and the ID to go on from; 0-0 if the history ends here.
+    """
+    redelivery = group.redelivery
+    assert redelivery is not None
+    pending = group.pending
+    records = pending.records
+    finder = EntryFinder(stream)
+    handles = pending.owned_from(consumer.number, ms, seq, limit)
+    ends = len(handles) < limit
+    if max_bytes >= 0:
+        within = history_within(group, finder, handles, max_bytes)
+        ends = ends or within < len(handles)
+        del handles[within:]
+    kept = 0
+    for handle in handles:
+        ms = records.ms(handle)
+        seq = records.seq(handle)
+        if not redelivery.settings.is_last(records.count(handle)) or not finder.find(ms, seq):
+            kept += 1
+        elif not bury(session.state, session.database, key, stream, group, handle):
+            ends = True
+            break
+    ok, ms, seq = next_id(ms, seq)
+    if ends or not ok or not handles:
+        return kept, 0, 0
+    return kept, ms, seq
+
+
 def history_managed(
     session: Session,
     key: bytes,
@@ -368,20 +410,15 @@ def history_managed(
         limit = pending.count_of(consumer.number)
         if 0 <= count < limit:
             limit = count
-        finder = EntryFinder(stream)
-        handles = pending.owned_from(consumer.number, from_ms, from_seq, limit) if ok else []
-        if max_bytes >= 0:
-            del handles[history_within(group, finder, handles, max_bytes) :]
         # Those that remain are the first ones behind the ID; one that cannot be buried ends them.
         count = 0
-        records = pending.records
-        for handle in handles:
-            if not redelivery.settings.is_last(records.count(handle)) or not finder.find(
-                records.ms(handle), records.seq(handle)
-            ):
-                count += 1
-            elif not bury(session.state, session.database, key, stream, group, handle):
-                break
+        before = pending.count
+        while ok and count < limit and before - pending.count < _DROPPED_AT_ONCE:
+            found, from_ms, from_seq = _bury_history(
+                session, key, stream, group, consumer, from_ms, from_seq, limit - count, max_bytes
+            )
+            count += found
+            ok = from_ms != 0 or from_seq != 0
     hold(session, group)
     entries, size = deliver_history(
         stream, group, consumer, ms, seq, now_ms, count, max_bytes, reply

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from headwater import errors
 from headwater.commands.appending import append_fields
+from headwater.commands.dead_letters import DEAD_LETTER_FIELDS
 from headwater.commands.schema_check import check_entry
 from headwater.commands.session import Session
 from headwater.commands.streams import stream_to_write
@@ -21,17 +22,6 @@ from headwater.resp.reply import Reply
 from headwater.resp.request import Request, from_words
 from headwater.streams.ids import next_id, strict_id, text
 from headwater.streams.stream import Stream
-
-DEAD_LETTER_FIELDS = (
-    b"original_stream",
-    b"original_id",
-    b"group",
-    b"consumer",
-    b"deliveries",
-    b"reason",
-    b"dead_lettered_at",
-)
-"""What stands behind the own fields of an entry that has become a dead letter."""
 
 _LONGEST_BULK_BYTES = 1 << 62  # what was stored had its limits when it came
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headwater import errors
+from headwater.commands.appending import appended
 from headwater.commands.help import help_of
-from headwater.commands.retention import retain_appended
 from headwater.commands.schema_check import check_entry
 from headwater.commands.session import Session
 from headwater.commands.streams import stream_to_read, stream_to_write
@@ -169,7 +169,7 @@ def run(state: ServerState, database: Database, key: bytes, stream: Stream) -> N
     recorder = state.recorder
     entries, size = state.node_max_entries, state.node_max_bytes
     until_us = monotonic_us() + APPEND_US
-    appended = 0
+    n = 0
     while schedule.next_ms() <= now_ms:
         ms, seq = max(now_ms, 0), 0
         if ms <= stream.last_ms:
@@ -183,15 +183,9 @@ def run(state: ServerState, database: Database, key: bytes, stream: Stream) -> N
         recorder.run_scheduled(database.index, key, stream, handle, following_ms, entries, size)
         schedule.release()
         schedule.move(handle, following_ms)
-        trimmed = 0
-        if stream.retention is not None:
-            trimmed = retain_appended(database, key, stream)
-        database.signal_modified(key)
-        database.notify(STREAM, b"xadd", key)
-        if trimmed:
-            database.notify(STREAM, b"xtrim", key)
-        appended += 1
-        if appended % _AT_A_LOOK == 0 and monotonic_us() >= until_us:
+        appended(database, key, stream)
+        n += 1
+        if n % _AT_A_LOOK == 0 and monotonic_us() >= until_us:
             break
-    if appended and database.waiting:
+    if n and database.waiting:
         database.signal_ready(key)

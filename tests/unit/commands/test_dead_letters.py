@@ -26,8 +26,10 @@ def configure(world: Embedded, *settings: str) -> None:
     world.pass_ms(0)
 
 
-def read(world: Embedded, consumer: str = "a", start: str = ">") -> list[bytes]:
-    reply = world.main.ok("XREADGROUP", "GROUP", "g", consumer, "STREAMS", "s", start)
+def read(world: Embedded, consumer: str = "a", start: str = ">", count: int = 0) -> list[bytes]:
+    reply = world.main.ok(
+        "XREADGROUP", "GROUP", "g", consumer, "COUNT", count, "STREAMS", "s", start
+    )
     return [entry[0] for entry in reply[0][1]] if reply else []
 
 
@@ -187,6 +189,19 @@ def test_history_gives_what_is_left(world: Embedded) -> None:
     assert read(world, start="2-0") == [b"3-0", b"4-0"]
     assert read(world, start="0") == [b"1-0", b"2-0"]
     assert [letter[b"original_id"] for letter in letters(world)] == [b"3-0", b"4-0"]
+
+
+def test_history_with_count_goes_on_behind_what_it_buried(world: Embedded) -> None:
+    configure(world, "MAXDELIVERIES", "2")
+    add(world, 1, 2, 3, 4, 5)
+    read(world)
+    assert read(world, start="0", count=3) == [b"1-0", b"2-0", b"3-0"]
+    assert read(world, start="0", count=1) == [b"4-0"]
+    assert read(world, start="0", count=2) == [b"5-0"]
+    assert read(world, start="0", count=2) == []
+    assert [letter[b"original_id"] for letter in letters(world)] == [
+        b"1-0", b"2-0", b"3-0", b"4-0", b"5-0"
+    ]  # fmt: skip
 
 
 def test_deleted_data_makes_no_dead_letter(world: Embedded) -> None:
