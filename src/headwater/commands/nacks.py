@@ -151,7 +151,8 @@ def _give_back(
                 continue
         pending.assign(handle, 0, 0, count)
         recorder.nack(database.index, key, group, ms, seq, count)
-        if options.mode == _FAIL and not settings.is_last(count):
+        # A count that is the most there is, from an earlier FATAL, is never due.
+        if options.mode == _FAIL and count < MAX_COUNT and not settings.is_last(count):
             wait_ms = settings.backoff(count)
             if wait_ms != 0:
                 redelivery.released(handle, count, now_ms + wait_ms)

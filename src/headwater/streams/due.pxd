@@ -16,7 +16,7 @@ cdef class DueOrder:
     cpdef unsigned int first(self) noexcept
     cpdef long long first_ms(self) noexcept
     cpdef bint has(self, unsigned int handle) noexcept
-    cpdef long long due_ms(self, unsigned int handle) noexcept
+    cpdef long long due_ms(self, unsigned int handle) except? 0
     @cython.locals(place=Py_ssize_t)
     cpdef int put(self, unsigned int handle, long long due_ms) except -1
     @cython.locals(

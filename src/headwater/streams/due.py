@@ -42,7 +42,8 @@ class DueOrder:
         return 4 * handle < len(self.places) and get_u32(self.places, 4 * handle) != 0
 
     def due_ms(self, handle: int) -> int:
-        """When a handle that is here is due."""
+        """When a handle is due; it must be here."""
+        assert self.has(handle)
         return get_i64(self.slots, SLOT_BYTES * (get_u32(self.places, 4 * handle) - 1))
 
     def put(self, handle: int, due_ms: int) -> None:

@@ -305,6 +305,21 @@ def rewrite(engine: DurableEngine) -> None:
     engine.settle()
 
 
+def test_who_failed_for_good_and_then_fails_again_is_due_at_no_time() -> None:
+    at, engine = durable()
+    engine.ok("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
+    engine.ok("XGROUP", "CFGSET", "s", "g", "ACKWAIT", "1000", "BACKOFF", "700")
+    engine.ok("XADD", "s", "1-0", "f", "v")
+    engine.ok("XREADGROUP", "GROUP", "g", "a", "STREAMS", "s", ">")
+    assert engine.ok("XNACK", "s", "g", "FATAL", "IDS", "1", "1-0") == 1
+    assert engine.ok("XNACK", "s", "g", "FAIL", "IDS", "1", "1-0") == 1
+    engine.pass_ms(5000)
+    engine.ok("XREADGROUP", "GROUP", "g", "b", "STREAMS", "s", ">")
+    assert engine.ok("XPENDING", "s", "g", "-", "+", "9", "b") == []
+    digest = engine.digest()
+    assert restarted(at, engine).digest() == digest
+
+
 def test_what_is_recorded_gives_the_same_state() -> None:
     at, engine = durable()
     engine.ok("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
