@@ -128,7 +128,7 @@ class DigestTable:
                 return number
             place = (place + 1) & self._mask
             number = get_u32(self.slots, 8 * place + 4)
-        if 4 * self.live >= 3 * self._mask:
+        if 2 * self.live >= self._mask:  # most searches find nothing: room keeps them short
             self._grow()
             place = self._empty_place(tag)
         number = self._free

@@ -6,6 +6,7 @@ from headwater.streams.handles cimport HandleOrder
 from headwater.streams.ids cimport u64
 from headwater.streams.records cimport Records
 
+cdef u64 _LOW_HALF
 cdef Py_ssize_t LANE_BYTES, FIRST, LAST, _FIRST_LANES, _SMALL_BYTES, _DROPPED_AT_ONCE
 
 

@@ -35,6 +35,7 @@ FIRST, LAST = 4, 8
 _FIRST_LANES = 16
 _SMALL_BYTES = 4096
 _DROPPED_AT_ONCE = 128
+_LOW_HALF = 0xFFFFFFFF
 
 
 class Lanes:
@@ -301,7 +302,7 @@ class Lanes:
             pos = LANE_BYTES * lane
             both = records.detach(handle)
             before = both >> 32
-            behind = both & 0xFFFFFFFF
+            behind = both & _LOW_HALF
             free = get_u32(self._lanes, pos) == 0
             if behind == 0:
                 put_u32(self._lanes, pos + LAST, before)

@@ -15,7 +15,7 @@ from headwater.streams.settings cimport GroupSettings
 from headwater.streams.stream cimport Stream
 
 cdef long long _HELD_AT_ONCE, _HELD_PER_POLL, _BYTES_AT_ONCE, _NO_LIMIT
-cdef Py_ssize_t _ENTRY_BYTES, _SEQ, _SIZE, _LANE, _FIRST_ENTRIES
+cdef Py_ssize_t _ENTRY_BYTES, _SEQ, _SIZE, _LANE, _FIRST_ENTRIES, _MOST_EXPECTED
 cdef Consumer _NOBODY
 
 

@@ -39,7 +39,7 @@ _NO_LIMIT = -1
 # An entry that was chosen: u64 ms | u64 seq | u64 bytes | u32 lane, and 4 bytes of nothing.
 _ENTRY_BYTES = 32
 _SEQ, _SIZE, _LANE = 8, 16, 24
-_FIRST_ENTRIES = 16
+_FIRST_ENTRIES, _MOST_EXPECTED = 16, 1024
 
 
 class Chosen:
@@ -62,14 +62,15 @@ class Chosen:
         "size",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int) -> None:
         self.count = 0
         self.size = 0
         self.held = 0
         self.passed = 0
         self.changed = False
         self.more = False
-        self._entries = alloc(_ENTRY_BYTES * _FIRST_ENTRIES)
+        room = expected if _FIRST_ENTRIES < expected < _MOST_EXPECTED else _FIRST_ENTRIES
+        self._entries = alloc(_ENTRY_BYTES * room)
         # Where they are: bytes that hold some back to back, u64 where these begin, u64 their size.
         self._runs: list[bytearray] = []
         self._spans = bytearray()
@@ -275,7 +276,7 @@ def choose(
     assert redelivery is not None
     lanes = redelivery.lanes
     assert lanes is not None
-    chosen = Chosen()
+    chosen = Chosen(count)
     if max_bytes < 0 or max_bytes > _BYTES_AT_ONCE:
         max_bytes = _BYTES_AT_ONCE
     most_held = _HELD_AT_ONCE if patient else _HELD_PER_POLL
@@ -289,7 +290,7 @@ def choose(
 def choose_again(stream: Stream, group: Group, held: int, passed: int, noack: bool) -> Chosen:
     """Do what a `choose` did that went through so many held and new entries."""
     redelivery = group.redelivery
-    chosen = Chosen()
+    chosen = Chosen(held + passed)
     if redelivery is None or redelivery.lanes is None:
         return chosen
     lanes = redelivery.lanes

@@ -4,6 +4,8 @@ from headwater.streams.handles cimport HandleOrder
 from headwater.streams.records cimport Records
 from headwater.streams.redelivery cimport Redelivery
 
+cdef unsigned long long _LOW_HALF
+
 
 @cython.final
 cdef class PendingEntries:

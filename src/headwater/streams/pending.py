@@ -20,13 +20,15 @@ from headwater.streams.handles import HandleOrder
 from headwater.streams.records import Records
 from headwater.streams.redelivery import Redelivery
 
+_LOW_HALF = 0xFFFFFFFF
+
 
 class PendingEntries:
     """A group's pending entries, found by ID, by owner and by idle time.
 
     Guarantees: every entry has one owner, or none while nacked (owner 0, delivery time 0), and
     the counts agree with the entries (invariant 4); nacked entries come before all others in the
-    order by time. Handles given to methods must be of entries that are pending.
+    order by time. Handles given to methods are of entries that are pending.
     """
 
     __slots__ = (
@@ -321,8 +323,8 @@ class PendingEntries:
         both = self.records.detach(handle)
         before = both >> 32
         if before == 0:
-            self.oldest = both & 0xFFFFFFFF
-        if both & 0xFFFFFFFF == 0:
+            self.oldest = both & _LOW_HALF
+        if both & _LOW_HALF == 0:
             self.newest = before
         if handle == self.passed:
             self.passed = before
