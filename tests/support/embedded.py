@@ -149,6 +149,19 @@ class Embedded:
         self.engine.tick()
 
 
+def with_group() -> Embedded:
+    """One with an empty stream `s` that has a group `g`."""
+    world = Embedded()
+    world.main.ok("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
+    return world
+
+
+def configure(world: Embedded, *settings: str) -> None:
+    """Give the group `g` of the stream `s` settings, and have done what is due for them."""
+    world.main.ok("XGROUP", "CFGSET", "s", "g", *settings)
+    world.pass_ms(0)
+
+
 def refused_alike(client: Client, port: int, line: str) -> None:
     """Both we and the redis-server on `port` answer these words with the same error."""
     ours = client.call(*line.split(" "))

@@ -22,7 +22,6 @@ cdef class DigestTable:
     cdef Py_ssize_t _free
     cdef Py_ssize_t _mask
 
-    @cython.locals(tag="unsigned int", place=Py_ssize_t, number="unsigned int")
     cpdef unsigned int find(self, u64 key) noexcept
     @cython.locals(tag="unsigned int", place=Py_ssize_t, number="unsigned int")
     cpdef unsigned int find_or_add(self, u64 key) except 0
@@ -33,6 +32,8 @@ cdef class DigestTable:
     cdef void _close_gap(self, Py_ssize_t place) noexcept
     @cython.locals(mixed=u64)
     cdef unsigned int _tag(self, u64 key) noexcept
+    @cython.locals(slots=bytearray, place=Py_ssize_t, number="unsigned int")
+    cdef Py_ssize_t _place_of(self, u64 key, unsigned int tag) noexcept
     @cython.locals(place=Py_ssize_t)
     cdef Py_ssize_t _empty_place(self, unsigned int tag) noexcept
     @cython.locals(old=bytearray, n=Py_ssize_t, pos=Py_ssize_t, number="unsigned int", tag="unsigned int",

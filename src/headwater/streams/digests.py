@@ -108,26 +108,15 @@ class DigestTable:
 
     def find(self, key: int) -> int:
         """The number of a digest, 0: it has none."""
-        tag = self._tag(key)
-        place = tag & self._mask
-        number = get_u32(self.slots, 8 * place + 4)
-        while number != 0:
-            if get_u32(self.slots, 8 * place) == tag and get_u64(self.keys, 8 * number) == key:
-                return number
-            place = (place + 1) & self._mask
-            number = get_u32(self.slots, 8 * place + 4)
-        return 0
+        return get_u32(self.slots, 8 * self._place_of(key, self._tag(key)) + 4)
 
     def find_or_add(self, key: int) -> int:
         """The number of a digest, a new one if it had none (`live` has grown then)."""
         tag = self._tag(key)
-        place = tag & self._mask
+        place = self._place_of(key, tag)
         number = get_u32(self.slots, 8 * place + 4)
-        while number != 0:
-            if get_u32(self.slots, 8 * place) == tag and get_u64(self.keys, 8 * number) == key:
-                return number
-            place = (place + 1) & self._mask
-            number = get_u32(self.slots, 8 * place + 4)
+        if number != 0:
+            return number
         if 2 * self.live >= self._mask:  # most searches find nothing: room keeps them short
             self._grow()
             place = self._empty_place(tag)
@@ -184,6 +173,18 @@ class DigestTable:
     def _tag(self, key: int) -> int:
         mixed = ((key & _LOW_HALF) * _LOW_MULTIPLIER + (key >> 32) * _HIGH_MULTIPLIER) & _MASK
         return mixed >> 32
+
+    def _place_of(self, key: int, tag: int) -> int:
+        """The slot of a digest, or the empty one that it would have."""
+        slots = self.slots
+        place = tag & self._mask
+        number = get_u32(slots, 8 * place + 4)
+        while number != 0:
+            if get_u32(slots, 8 * place) == tag and get_u64(self.keys, 8 * number) == key:
+                break
+            place = (place + 1) & self._mask
+            number = get_u32(slots, 8 * place + 4)
+        return place
 
     def _empty_place(self, tag: int) -> int:
         place = tag & self._mask

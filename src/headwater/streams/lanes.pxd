@@ -25,7 +25,7 @@ cdef class Lanes:
     cpdef bint is_busy(self, u64 key) noexcept
     @cython.locals(other="unsigned int")
     cpdef int set_lane(self, unsigned int handle, unsigned int lane) except -1
-    @cython.locals(table=DigestTable, live=Py_ssize_t, lane="unsigned int", pos=Py_ssize_t)
+    @cython.locals(lane="unsigned int")
     cpdef int enter(self, unsigned int handle, u64 key) except -1
     cpdef unsigned int lane_of(self, unsigned int handle) noexcept
     @cython.locals(lane="unsigned int")
@@ -34,6 +34,8 @@ cdef class Lanes:
     cpdef int left(self, unsigned int handle) except -1
     @cython.locals(number=Py_ssize_t, slot=Py_ssize_t, lane="unsigned int")
     cpdef void all_left(self) except *
+    @cython.locals(table=DigestTable, live=Py_ssize_t, lane="unsigned int", pos=Py_ssize_t)
+    cdef unsigned int _lane_for(self, u64 key) except 0
     @cython.locals(pos=Py_ssize_t)
     cdef Py_ssize_t _room_for(self, unsigned int lane) except -1
     @cython.locals(pos=Py_ssize_t, n="unsigned int", first="unsigned int")
@@ -46,7 +48,7 @@ cdef class Lanes:
     @cython.locals(records=Records)
     cdef int _take_ready(self, unsigned int handle) except -1
     @cython.locals(records=Records, last="unsigned int", above=bint, lane="unsigned int", before="unsigned int",
-                   pos=Py_ssize_t, is_first=bint, table=DigestTable, live=Py_ssize_t, handle="unsigned int")
+                   pos=Py_ssize_t, is_first=bint, handle="unsigned int")
     cpdef void hold(self, u64 ms, u64 seq, u64 key) except *
     cpdef bint has_ready(self) noexcept
     @cython.locals(records=Records, lane="unsigned int", pos=Py_ssize_t)

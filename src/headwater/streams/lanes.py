@@ -97,14 +97,7 @@ class Lanes:
 
     def enter(self, handle: int, key: int) -> None:
         """An entry with this value is pending, though others may be."""
-        table = self._table
-        live = table.live
-        lane = table.find_or_add(key)
-        pos = self._room_for(lane)
-        if table.live != live:
-            put_u32(self._lanes, pos, 0)
-            put_u32(self._lanes, pos + FIRST, 0)
-            put_u32(self._lanes, pos + LAST, 0)
+        lane = self._lane_for(key)
         self._begin_flight(lane)
         self.set_lane(handle, lane)
 
@@ -143,6 +136,18 @@ class Lanes:
             if get_u32(self._lanes, LANE_BYTES * lane) != 0:
                 put_u32(self._lanes, LANE_BYTES * lane, 0)
                 self._table.remove(lane)
+
+    def _lane_for(self, key: int) -> int:
+        """The lane of a value; with nothing in flight and nothing held, if it is new."""
+        table = self._table
+        live = table.live
+        lane = table.find_or_add(key)
+        pos = self._room_for(lane)
+        if table.live != live:
+            put_u32(self._lanes, pos, 0)
+            put_u32(self._lanes, pos + FIRST, 0)
+            put_u32(self._lanes, pos + LAST, 0)
+        return lane
 
     def _room_for(self, lane: int) -> int:
         """Where a lane's numbers are."""
@@ -200,14 +205,8 @@ class Lanes:
         pos = 0
         is_first = True
         if key != 0:
-            table = self._table
-            live = table.live
-            lane = table.find_or_add(key)
-            pos = self._room_for(lane)
-            if table.live != live:
-                put_u32(self._lanes, pos, 0)
-                put_u32(self._lanes, pos + FIRST, 0)
-                put_u32(self._lanes, pos + LAST, 0)
+            lane = self._lane_for(key)
+            pos = LANE_BYTES * lane
             before = get_u32(self._lanes, pos + LAST)
             is_first = before == 0
         handle = records.append(ms, seq, 0, 0, lane, before)

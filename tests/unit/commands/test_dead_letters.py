@@ -9,21 +9,14 @@ import pytest
 from support import wire
 from support.disk import SimulatedDisk
 from support.durable import DIRECTORY, DurableEngine, reopened
-from support.embedded import NOW_MS, Embedded
+from support.embedded import NOW_MS, Embedded, configure, with_group
 
 LETTERS = "s:dead-letter"
 
 
 @pytest.fixture
 def world() -> Embedded:
-    world = Embedded()
-    world.main.ok("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
-    return world
-
-
-def configure(world: Embedded, *settings: str) -> None:
-    world.main.ok("XGROUP", "CFGSET", "s", "g", *settings)
-    world.pass_ms(0)
+    return with_group()
 
 
 def read(world: Embedded, consumer: str = "a", start: str = ">", count: int = 0) -> list[bytes]:

@@ -8,19 +8,12 @@ import pytest
 
 from headwater.streams.group import Group
 from headwater.streams.stream import Stream
-from support.embedded import Client, Embedded
+from support.embedded import Client, Embedded, configure, with_group
 
 
 @pytest.fixture
 def world() -> Embedded:
-    world = Embedded()
-    world.main.ok("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
-    return world
-
-
-def configure(world: Embedded, *settings: str) -> None:
-    world.main.ok("XGROUP", "CFGSET", "s", "g", *settings)
-    world.pass_ms(0)
+    return with_group()
 
 
 def add(world: Embedded, *ids: int, key: str = "s") -> None:

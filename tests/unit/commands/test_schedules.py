@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from headwater.commands.schedules import LISTED, LISTED_MOST, RETRY_MS
 from headwater.streams.schedule import MAX_MS
 from headwater.streams.stream import Stream
 from support.embedded import NOW_MS, Embedded
+from support.scheduled import add, entries, listed, values
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 ARITY = "ERR wrong number of arguments for 'xschedule|add' command"
@@ -18,32 +17,6 @@ ARITY = "ERR wrong number of arguments for 'xschedule|add' command"
 @pytest.fixture
 def world() -> Embedded:
     return Embedded()
-
-
-def add(client: Any, words: str) -> bytes:
-    handle = client.ok(*f"XSCHEDULE ADD {words}".split())
-    assert isinstance(handle, bytes)
-    return handle
-
-
-def entries(client: Any, key: str = "s") -> list[tuple[str, list[str]]]:
-    found = client.ok("XRANGE", key, "-", "+")
-    return [(id_.decode(), [word.decode() for word in words]) for id_, words in found]
-
-
-def values(client: Any, key: str = "s") -> list[str]:
-    """The last value of each entry."""
-    return [words[-1] for _, words in entries(client, key)]
-
-
-def listed(client: Any, words: str = "s") -> list[tuple[int, int, int, list[bytes]]]:
-    """(handle, due after the start, every, fields)"""
-    found = client.ok("XSCHEDULE", "LIST", *words.split())
-    rows = []
-    for row in found:
-        assert row[::2] == [b"handle", b"due", b"every", b"fields"]
-        rows.append((int(row[1]), row[3] - NOW_MS, row[5], row[7]))
-    return rows
 
 
 def stream_of(world: Embedded, key: bytes = b"s") -> Stream:
