@@ -364,6 +364,9 @@ class Model:
             pending.count = FATAL
         elif mode == "SILENT":
             pending.count = max(0, pending.count - 1)
+            if self.exhausted(group, pending):
+                self.bury(group, entry, "max-deliveries", now)
+                return
         elif self.exhausted(group, pending):
             self.bury(group, entry, "max-deliveries", now)
             return

@@ -243,7 +243,8 @@ class DeliveryMachine(RuleBasedStateMachine):
     def nobody_waits_in_vain(self, group: Group) -> None:
         """A blocked reader has got what there was for it."""
         for consumer, (name, count, _) in self.waiting.items():
-            if name == group.name:
+            # As in Redis, XGROUP SETID of a group without settings wakes nobody.
+            if name == group.name and group.settings.managed:
                 session = self.clients[consumer].session.id
                 self.model.read(group, consumer, session, None, count, self.now)
 
