@@ -132,6 +132,11 @@ class Lives:
         self.disk.heal()
         self.disk.crash(self.random if self.random.randrange(3) else None)
 
+    def has_seen_all(self) -> bool:
+        """Whether it was no idle time: power has failed in the middle of everything."""
+        moments = (self.lost, self.in_start, self.in_rewrite, self.in_save)
+        return all(self.told.values()) and all(moments)
+
     def live(self) -> None:
         """Work until the power fails."""
         self.disk.left = self.random.randrange(150)
@@ -362,13 +367,12 @@ def go_through(lives: Lives) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_promised_is_lost(policy: str, seed: int) -> None:
     lives = Lives(policy, seed)
-    go_through(lives)
-    # It was no idle time: all this has happened.
-    assert all(lives.told.values())
-    assert lives.lost
-    assert lives.in_start
-    assert lives.in_rewrite
-    assert lives.in_save
+    for _ in range(5):  # how far the disk's thread is when the power fails is up to the machine
+        go_through(lives)
+        if lives.has_seen_all():
+            break
+        lives.live()
+    assert lives.has_seen_all()
 
 
 @pytest.mark.parametrize("policy", ["always", "everysec"])
