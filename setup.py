@@ -1,4 +1,8 @@
-"""Compile the hot modules; what HEADWATER_EXT=auto|require|skip means is in CONTRIBUTING.md."""
+"""Compile the hot modules; what HEADWATER_EXT=auto|require|skip means is in CONTRIBUTING.md.
+
+Without any (skip) the wheel is py3-none-any. A source distribution holds no C: nothing is compiled
+to make one, and who builds from it has the C made anew.
+"""
 
 import os
 import sys
@@ -18,6 +22,8 @@ COMPILED = (
     "commands.state", "commands.stream_options", "commands.streams", "commands.strings",
     "commands.strings_lcs", "commands.strings_numbers", "commands.strings_options",
     "commands.table", "commands.transactions",
+    "embedded.basics", "embedded.caller", "embedded.packing", "embedded.session",
+    "embedded.streams",
     "journal.batches", "journal.format", "journal.managed", "journal.operands",
     "journal.ordered", "journal.reader", "journal.recorder", "journal.schedules",
     "keyspace.cut", "keyspace.database", "keyspace.expiry", "keyspace.order", "keyspace.strings",
@@ -29,7 +35,7 @@ COMPILED = (
     "rdb.crc64", "rdb.encoder", "rdb.list_decoder", "rdb.list_encoder", "rdb.listpack",
     "rdb.loader", "rdb.lzf", "rdb.node_decoder", "rdb.output", "rdb.skipping", "rdb.source",
     "rdb.stream_decoder", "rdb.stream_encoder",
-    "resp.parser", "resp.reply", "resp.request",
+    "resp.decoder", "resp.entries", "resp.parser", "resp.reply", "resp.request",
     "scripting.vm",
     "server.connection", "server.gate", "server.poller", "server.shared", "server.tls",
     "streams.block", "streams.codec", "streams.counts", "streams.delivery", "streams.digests",
@@ -53,7 +59,10 @@ SHARED = "headwater._shared"
 MODE = os.environ.get("HEADWATER_EXT") or "auto"
 ONLY = os.environ.get("HEADWATER_ONLY")  # module names, comma separated, for quick experiments
 ANNOTATE = bool(os.environ.get("HEADWATER_ANNOTATE"))  # HTML that shows which lines cost Python
+CHECKED = bool(os.environ.get("HEADWATER_CHECKED"))  # end at an access outside of a buffer
 CPUS = os.cpu_count() or 1
+if CHECKED:
+    DIRECTIVES["boundscheck"] = True
 
 
 def give_up(error):
@@ -72,14 +81,20 @@ class Compile(build_ext):
             super().run()
         except Exception as error:
             give_up(error)
-            for path in Path(self.build_lib).rglob("*.so"):
-                path.unlink()
+            for suffix in ("*.so", "*.pyd"):
+                for path in Path(self.build_lib).rglob(suffix):
+                    path.unlink()
             self.extensions = []
 
 
 def extensions():
     """The Extension of each compiled module, its C source up to date."""
-    flags = ["-O2", "-g0", "-Wno-unused-function"] + ["-Werror=sign-compare"] * (MODE == "require")
+    if os.name == "nt":
+        flags = ["/O2"]
+    else:
+        flags = ["-O2", "-g0", "-Wno-unused-function"]
+        flags += ["-Werror=sign-compare"] * (MODE == "require")
+    flags += ["-DHEADWATER_CHECKED"] * CHECKED
     listed = []
     for name in ONLY.split(",") if ONLY else COMPILED:
         base = Path("src/headwater", *name.split("."))
@@ -96,7 +111,7 @@ def extensions():
             listed,
             compiler_directives=DIRECTIVES,
             shared_utility_qualified_name=SHARED,
-            nthreads=CPUS,
+            nthreads=CPUS if sys.platform == "linux" else 0,
             build_dir=str(folder),
             annotate=ANNOTATE,
             force=bool(older),
@@ -111,7 +126,7 @@ def drop_stale():
     """Take files of modules that are gone out of build/lib*, or they would be installed again."""
     for path in Path("build").glob("lib*/headwater/**/*.*"):
         inside = Path(*path.parts[2:])
-        if path.suffix == ".so":
+        if path.suffix in (".so", ".pyd"):
             name = inside.name.partition(".")[0]
             wanted = ".".join([*inside.parts[1:-1], name]) in (*COMPILED, "_shared")
         else:
@@ -123,7 +138,7 @@ def drop_stale():
 if __name__ == "__main__":
     drop_stale()
     setup(
-        ext_modules=[] if MODE == "skip" else extensions(),
+        ext_modules=[] if MODE == "skip" or "sdist" in sys.argv else extensions(),
         cmdclass={"build_ext": Compile},
         options={"build_ext": {"parallel": CPUS}},
     )

@@ -11,6 +11,22 @@ class HeadwaterError(Exception):
     """Base of all errors that this package raises on purpose."""
 
 
+class StoreError(HeadwaterError):
+    """An embedded store cannot be used, or not in this way; the text says what to do."""
+
+
+class StoreInUse(StoreError):  # noqa: N818 - the name says it
+    """Another process uses the data directory; `pid` is its number, if it could be read."""
+
+    def __init__(self, text: str, pid: int | None = None) -> None:
+        super().__init__(text)
+        self.pid = pid
+
+
+class StoreClosed(StoreError):  # noqa: N818
+    """The store was closed before, has crashed, or belongs to the process that forked this one."""
+
+
 class CommandError(HeadwaterError):
     """A command failed; `text` is the error reply without its `-` and line end.
 

@@ -31,6 +31,16 @@ def copy_bytes(dst: bytearray, dst_pos: int, src: bytes) -> int:
     return end
 
 
+def text_bytes(text: str) -> int:
+    """Return how many bytes `text` takes in UTF-8; UnicodeEncodeError for half a surrogate."""
+    return len(text.encode())
+
+
+def copy_text(dst: bytearray, dst_pos: int, text: str) -> int:
+    """Copy `text` into `dst` as UTF-8, and return the position behind it."""
+    return copy_bytes(dst, dst_pos, text.encode())
+
+
 def move(buf: bytearray, dst_pos: int, src_pos: int, n: int) -> None:
     """Copy `n` bytes inside one buffer; the spans may overlap."""
     buf[dst_pos : dst_pos + n] = buf[src_pos : src_pos + n]

@@ -6,12 +6,77 @@ The smallest ones stand in raw.pxd.
 import os
 
 from libc.errno cimport EINTR, errno
-from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 
-cdef extern from "<sys/socket.h>" nogil:
-    Py_ssize_t recv(int descriptor, void *buf, size_t size, int flags)
-    Py_ssize_t send(int descriptor, const void *buf, size_t size, int flags)
-    int MSG_NOSIGNAL
+cdef extern from *:
+    """
+    #include <errno.h>
+    #ifdef _WIN32
+    #ifndef WIN32_LEAN_AND_MEAN
+    #define WIN32_LEAN_AND_MEAN
+    #endif
+    #include <windows.h>
+
+    static long long headwater_monotonic_us(void) {
+        LARGE_INTEGER now, per_second;
+        QueryPerformanceCounter(&now);
+        QueryPerformanceFrequency(&per_second);
+        return now.QuadPart / per_second.QuadPart * 1000000
+            + now.QuadPart % per_second.QuadPart * 1000000 / per_second.QuadPart;
+    }
+
+    static long long headwater_unix_us(void) {
+        FILETIME now;
+        ULARGE_INTEGER since_1601;
+        GetSystemTimePreciseAsFileTime(&now);
+        since_1601.LowPart = now.dwLowDateTime;
+        since_1601.HighPart = now.dwHighDateTime;
+        return (long long)(since_1601.QuadPart / 10) - 11644473600000000LL;
+    }
+
+    /* Sockets are asyncio's business there. */
+    static Py_ssize_t headwater_recv(int descriptor, void *buf, size_t size) {
+        errno = ENOSYS;
+        return -1;
+    }
+
+    static Py_ssize_t headwater_send(int descriptor, const void *buf, size_t size) {
+        errno = ENOSYS;
+        return -1;
+    }
+    #else
+    #include <sys/socket.h>
+    #include <time.h>
+    #ifndef MSG_NOSIGNAL
+    #define MSG_NOSIGNAL 0
+    #endif
+
+    static long long headwater_clock_us(clockid_t which) {
+        struct timespec now;
+        clock_gettime(which, &now);
+        return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    }
+
+    static long long headwater_monotonic_us(void) {
+        return headwater_clock_us(CLOCK_MONOTONIC);
+    }
+
+    static long long headwater_unix_us(void) {
+        return headwater_clock_us(CLOCK_REALTIME);
+    }
+
+    static Py_ssize_t headwater_recv(int descriptor, void *buf, size_t size) {
+        return recv(descriptor, buf, size, 0);
+    }
+
+    static Py_ssize_t headwater_send(int descriptor, const void *buf, size_t size) {
+        return send(descriptor, buf, size, MSG_NOSIGNAL);
+    }
+    #endif
+    """
+    long long headwater_monotonic_us() noexcept
+    long long headwater_unix_us() noexcept
+    Py_ssize_t headwater_recv(int descriptor, void *buf, size_t size) noexcept
+    Py_ssize_t headwater_send(int descriptor, const void *buf, size_t size) noexcept
 
 cdef extern from *:
     """
@@ -39,7 +104,7 @@ cdef extern from *:
 
 
 cpdef (bint, long long) parse_int(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept:
-    cdef const unsigned char *p = <const unsigned char *>start_of(buf) + pos
+    cdef const unsigned char *p = <const unsigned char *>at(buf, pos, n)
     cdef bint negative = False
     cdef uint64_t value = 0
     cdef Py_ssize_t i = 0
@@ -71,7 +136,7 @@ cpdef (bint, long long) parse_int(bytearray buf, Py_ssize_t pos, Py_ssize_t n) n
 
 
 cpdef (bint, unsigned long long) parse_u64(bytearray buf, Py_ssize_t pos, Py_ssize_t n) noexcept:
-    cdef const unsigned char *p = <const unsigned char *>start_of(buf) + pos
+    cdef const unsigned char *p = <const unsigned char *>at(buf, pos, n)
     cdef uint64_t value = 0
     cdef Py_ssize_t i
     cdef unsigned char c
@@ -110,7 +175,7 @@ _fill_tables()
 
 
 cpdef unsigned int crc32(bytearray buf, Py_ssize_t pos, Py_ssize_t n, unsigned int start) noexcept:
-    cdef const unsigned char *p = <const unsigned char *>start_of(buf) + pos
+    cdef const unsigned char *p = <const unsigned char *>at(buf, pos, n)
     cdef uint32_t value = ~start
     cdef uint32_t low, high
     while n >= 8:
@@ -133,15 +198,11 @@ cpdef unsigned int crc32(bytearray buf, Py_ssize_t pos, Py_ssize_t n, unsigned i
 
 
 cpdef long long monotonic_us() noexcept:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <long long>now.tv_sec * 1000000 + now.tv_nsec // 1000
+    return headwater_monotonic_us()
 
 
 cpdef long long unix_us() noexcept:
-    cdef timespec now
-    clock_gettime(CLOCK_REALTIME, &now)
-    return <long long>now.tv_sec * 1000000 + now.tv_nsec // 1000
+    return headwater_unix_us()
 
 
 # The sockets do not block, so the interpreter lock is kept: giving it away costs more.
@@ -149,7 +210,7 @@ cpdef long long unix_us() noexcept:
 cpdef Py_ssize_t poll_events(
     epoll, int descriptor, bytearray events, Py_ssize_t max_events
 ) except -1:
-    cdef Py_ssize_t n = headwater_poll(descriptor, start_of(events), max_events)
+    cdef Py_ssize_t n = headwater_poll(descriptor, at(events, 0, 8 * max_events), max_events)
     if n < 0:
         if errno != EINTR:
             raise OSError(errno, os.strerror(errno))
@@ -158,18 +219,18 @@ cpdef Py_ssize_t poll_events(
 
 
 cpdef Py_ssize_t receive(int descriptor, bytearray buf, Py_ssize_t size) noexcept:
-    cdef Py_ssize_t n = recv(descriptor, start_of(buf), size, 0)
+    cdef Py_ssize_t n = headwater_recv(descriptor, at(buf, 0, size), size)
     return n if n >= 0 else -errno
 
 
 cpdef Py_ssize_t transmit(int descriptor, bytearray buf, Py_ssize_t n) noexcept:
-    cdef Py_ssize_t sent = send(descriptor, start_of(buf), n, MSG_NOSIGNAL)
+    cdef Py_ssize_t sent = headwater_send(descriptor, at(buf, 0, n), n)
     return sent if sent >= 0 else -errno
 
 
 cpdef Py_ssize_t transmit_bytes(int descriptor, bytes data, Py_ssize_t pos, Py_ssize_t n) noexcept:
     cdef Py_ssize_t left = PyBytes_GET_SIZE(data) - pos
-    cdef Py_ssize_t sent = send(
-        descriptor, PyBytes_AS_STRING(data) + pos, n if n < left else left, MSG_NOSIGNAL
+    cdef Py_ssize_t sent = headwater_send(
+        descriptor, PyBytes_AS_STRING(data) + pos, n if n < left else left
     )
     return sent if sent >= 0 else -errno

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from support.wire import Connection
 
@@ -221,9 +222,14 @@ def start_subject(directory: Path, *flags: str, port: int = 0) -> Server:
     """Start the server under test: Headwater.
 
     With HEADWATER_TEST_SUBJECT=redis in the environment it is the real redis-server instead, which
-    shows that a test asks for what Redis does.
+    shows that a test asks for what Redis does; with `embedded` it is a store in the test's process.
     """
-    if os.environ.get("HEADWATER_TEST_SUBJECT", "") == "redis":
+    subject = os.environ.get("HEADWATER_TEST_SUBJECT", "")
+    if subject == "embedded":
+        from .embedded_door import EmbeddedServer
+
+        return cast(Server, EmbeddedServer(directory, flags))
+    if subject == "redis":
         binary = redis_binary()
         if binary is None:
             raise AssertionError("HEADWATER_TEST_SUBJECT=redis, but there is no redis-server")

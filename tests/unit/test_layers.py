@@ -17,6 +17,10 @@ TYPES = sorted(PACKAGE.rglob("*.pxd"))
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("testing",),
+    ("aio",),
+    ("embedded",),
+    ("worker",),  # stands apart: see below
     ("server",),
     ("engine",),
     ("persistence",),
@@ -102,6 +106,13 @@ def test_imports_point_one_way() -> None:
         if layer_of(part_of(path)) >= layer_of(part)
     ]
     assert wrong == []
+
+
+def test_the_worker_library_needs_no_server() -> None:
+    # It works with any Redis: of this package it knows the errors, no more.
+    for path in (*MODULES, *TYPES):
+        if part_of(path) == "worker":
+            assert imported_parts(path) <= {"worker", "errors"}, path
 
 
 def test_every_part_of_the_list_exists() -> None:

@@ -112,6 +112,23 @@ def test_spans(content: bytes, data: st.DataObject) -> None:
     assert target[target_pos : target_pos + n] == piece
 
 
+@given(st.text(max_size=40), st.integers(0, 5))
+def test_text(text: str, pos: int) -> None:
+    encoded = text.encode()
+    assert call("text_bytes", text) == len(encoded)
+    buf = bytearray(b"\xee" * (pos + len(encoded)))
+    assert call("copy_text", buf, pos, text) == len(buf)
+    assert buf == b"\xee" * pos + encoded
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_text_that_has_no_bytes(body: ModuleType) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        body.text_bytes("a\ud800")
+    with pytest.raises(UnicodeEncodeError):
+        body.copy_text(bytearray(9), 0, "a\ud800")
+
+
 @given(
     st.binary(min_size=1, max_size=64), st.integers(0, 255), st.integers(0, 64), st.integers(0, 64)
 )

@@ -14,9 +14,8 @@ import re
 import sys
 from collections.abc import Callable
 
-from headwater.commands.process_usage import resident_bytes
+from headwater.commands.process_usage import PAGE_BYTES, resident_bytes
 
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _IN_BLOCKS = re.compile(rb"bytes in allocated blocks *= *([0-9,]+)")
 
 
@@ -92,11 +91,13 @@ def page_bytes() -> int:
     """The pages of the process that lie in RAM, as `resident_bytes` but faster."""
     if _statm < 0:
         return resident_bytes()
-    return int(os.pread(_statm, 64, 0).split()[1]) * _PAGE_BYTES
+    return int(os.pread(_statm, 64, 0).split()[1]) * PAGE_BYTES
 
 
 def _open_statm() -> int:
     """The file that tells of the process's pages, which stays open; -1 if there is none."""
+    if sys.platform != "linux":
+        return -1
     try:
         return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -14,10 +14,9 @@ from __future__ import annotations
 import abc
 import contextlib
 import errno
-import fcntl
 import os
-import sys
-from collections.abc import Callable
+
+from headwater.journal import system
 
 MODE = 0o644
 """Permissions of new files, before the umask."""
@@ -266,14 +265,10 @@ class Disk:
 
     def sync_directory(self, path: str) -> None:
         """Return when the names in a directory, as they are now, are on disk."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(descriptor)
+            system.sync_directory(path)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # a file system that needs (or has) no such call
-                raise named(error, path) from None
-        finally:
-            os.close(descriptor)
+            raise named(error, path) from None
 
     def read_bytes(self, path: str) -> bytes:
         """All of a (small) file."""
@@ -322,14 +317,14 @@ class _OsAppendFile(AppendFile):
     __slots__ = ("_descriptor",)
 
     def __init__(self, path: str, flags: int) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | flags, MODE)
+        self._descriptor = os.open(path, os.O_WRONLY | system.OPEN_FLAGS | flags, MODE)
         super().__init__(path, os.fstat(self._descriptor).st_size)
 
     def _write_at(self, view: memoryview, offset: int) -> int:
-        return os.pwrite(self._descriptor, view, offset)
+        return system.write_at(self._descriptor, view, offset)
 
     def _sync(self) -> None:
-        _sync_data(self._descriptor)
+        system.sync_data(self._descriptor)
 
     def _allocate(self, offset: int, count: int) -> bool:
         return _allocate is not None and _allocate(self._descriptor, offset, count)
@@ -350,7 +345,7 @@ class _OsReadFile(ReadFile):
     __slots__ = ("_descriptor",)
 
     def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = os.open(path, os.O_RDONLY | system.OPEN_FLAGS)
         super().__init__(path, os.fstat(self._descriptor).st_size)
 
     def read_into(self, buf: bytearray, pos: int, n: int) -> int:
@@ -359,7 +354,7 @@ class _OsReadFile(ReadFile):
             while done < n:
                 part = view[pos + done : pos + min(n, done + CALL_BYTES)]
                 try:
-                    got = os.readv(self._descriptor, [part])
+                    got = system.read_into(self._descriptor, part)
                 except OSError as error:
                     raise named(error, self.path) from None
                 finally:
@@ -385,15 +380,15 @@ class _OsLock(Lock):
     __slots__ = ("_descriptor",)
 
     def __init__(self, path: str, content: bytes) -> None:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | system.OPEN_FLAGS, MODE)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            system.lock(descriptor)
         except OSError as error:
             os.close(descriptor)
             raise named(error, path) from None
         with contextlib.suppress(OSError):  # on a full disk it is a lock all the same
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, content, 0)
+            os.write(descriptor, content)
         self._descriptor = descriptor
 
     def release(self) -> None:
@@ -402,37 +397,4 @@ class _OsLock(Lock):
             os.close(descriptor)
 
 
-def _sync_data(descriptor: int) -> None:
-    if sys.platform == "darwin":  # where fsync leaves data in the drive's own cache
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fdatasync(descriptor)
-
-
-def _find_allocate() -> Callable[[int, int, int], bool] | None:
-    """Linux's fallocate, that keeps a file's size if told to; os.posix_fallocate never does."""
-    if sys.platform != "linux":
-        return None
-    import ctypes
-
-    library = ctypes.CDLL(None, use_errno=True)
-    call = getattr(library, "fallocate64", None) or getattr(library, "fallocate", None)
-    if call is None:
-        return None
-    call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    call.restype = ctypes.c_int
-    keep_size = 1
-
-    def allocate(descriptor: int, offset: int, count: int) -> bool:
-        while call(descriptor, keep_size, offset, count) != 0:
-            code = ctypes.get_errno()
-            if code in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
-                return False
-            if code != errno.EINTR:
-                raise OSError(code, os.strerror(code))
-        return True
-
-    return allocate
-
-
-_allocate = _find_allocate()
+_allocate = system.find_allocate()

@@ -44,6 +44,8 @@ MANIFEST, BASE, SEGMENT, SNAPSHOT, STRAY, REDIS = (
 )
 """Kinds of files."""
 
+OTHER_VERSION = "a file of another version is not repaired"
+
 SCRATCH_DATABASES = 1024
 """What a journal is applied to has so many databases, whatever the server is configured to."""
 
@@ -434,7 +436,7 @@ def _fail(report: Report, file: FileReport, error: JournalError) -> None:
     file.text = error.text
     file.offset = error.offset
     if isinstance(error, FormatError):
-        report.notes.append("a file of another version is not repaired")
+        report.notes.append(OTHER_VERSION)
     report.verdict = DAMAGED
 
 

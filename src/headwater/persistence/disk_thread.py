@@ -24,7 +24,7 @@ class DiskThread:
     `done(result, error)` is given; anything else is a bug and is raised in the loop's thread.
     """
 
-    __slots__ = ("_jobs", "_notify", "_outcomes", "_thread", "_undelivered")
+    __slots__ = ("_abandoned", "_jobs", "_notify", "_outcomes", "_thread", "_undelivered")
 
     def __init__(self, notify: Notify) -> None:
         self._notify = notify
@@ -33,6 +33,7 @@ class DiskThread:
         )
         self._outcomes: deque[Callable[[], None]] = deque()
         self._undelivered = 0
+        self._abandoned = False
         self._thread = threading.Thread(target=self._run, name="headwater-disk", daemon=True)
         self._thread.start()
 
@@ -55,10 +56,19 @@ class DiskThread:
         self._jobs.put(None)
         self._thread.join()
 
+    def abandon(self) -> None:
+        """End the thread, behind the job at hand; what else was submitted is not done."""
+        self._abandoned = True
+        self._outcomes.clear()
+        self._jobs.put(None)
+        self._thread.join()
+        self._outcomes.clear()
+        self._undelivered = 0
+
     def _run(self) -> None:
         while True:
             task = self._jobs.get()
-            if task is None:
+            if task is None or self._abandoned:
                 return
             if isinstance(task, threading.Event):
                 task.set()

@@ -36,6 +36,7 @@ from headwater.persistence.datadir import UNLISTED_SUFFIX
 from headwater.persistence.disk_thread import DiskThread, Notify
 from headwater.persistence.journal import Journal
 from headwater.persistence.recovery import NOTICE, Recovered, Recovery
+from headwater.persistence.retry import Retry
 from headwater.persistence.saving import Saving
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ class Persistence:
         self.on_group: Callable[[], None] | None = None
         """Called instead of `commit` when a group is on disk; whoever sets it commits soon."""
         self._waiting_for_sync: dict[Session, None] = {}
-        self._start_over = _Retry()
+        self._start_over = Retry()
         self._begin_failed = False
-        self._rewrite_again = _Retry()
+        self._rewrite_again = Retry()
         self._rewrite_delay_ms = REWRITE_AGAIN_MS
         self._rewrite_due = False
         self._attempt = object()  # the rewrite that is under way; callbacks of others are late
@@ -571,26 +572,28 @@ class Persistence:
             self._lock.release()
             self._lock = None
 
+    def abandon(self) -> None:
+        """End as if the process had been killed: nothing is written or synced any more."""
+        self.recorder.stop()
+        journal, self.journal = self.journal, None
+        if self._thread is not None:
+            self._thread.abandon()
+            self._thread = None
+        self.saving.close()
+        if journal is not None:
+            journal.committer.silence()
+            writer = journal.committer.end()
+            if writer is not None:
+                writer.file.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
-class _Retry:
-    """A moment at which something is tried again, whatever becomes of the clock meanwhile."""
-
-    def __init__(self) -> None:
-        self._at_ms = 0
-        self._delay_ms = 0
-        self.is_set = False
-
-    def set(self, now_ms: int, delay_ms: int) -> None:
-        self._at_ms = now_ms + delay_ms
-        self._delay_ms = delay_ms
-        self.is_set = True
-
-    def clear(self) -> None:
-        self.is_set = False
-
-    def is_due(self, now_ms: int) -> bool:
-        # If there is longer to go than it was at first, the clock was set back.
-        return self.is_set and not 0 < self._at_ms - now_ms <= self._delay_ms
+    def disown(self) -> None:
+        """In a process that was forked: the directory stays the parent's."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()  # of this process's copy of the descriptor, no more
 
 
 def _nothing() -> None:

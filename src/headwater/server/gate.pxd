@@ -27,6 +27,7 @@ cdef class Gate:
     cpdef object _end_scheduled(self)
     @cython.locals(recorder=Recorder)
     cpdef bint is_choked(self) except -1
+    cpdef object write(self)
     cdef object _commit(self)
     cpdef void choke(self, connection) except *
     @cython.locals(recorder=Recorder, channels=Channels)

@@ -88,6 +88,10 @@ class Gate:
             self._commit()
         return self._backlog > JOURNAL_BACKLOG_BYTES
 
+    def write(self) -> None:
+        """Have written what was recorded, before the end of the round, if that is possible now."""
+        self._commit()
+
     def _commit(self) -> None:
         """Have written what was gathered, as far as that is possible now."""
         self._backlog = 0 if self.commit is None else self.commit()

@@ -15,6 +15,7 @@ from headwater.config import Config
 from headwater.server.certificates import DIRECTIVES, TlsError, make_context
 from headwater.server.logs import VERBOSE
 from headwater.server.poller import Poller
+from headwater.server.sockets import AF_UNIX, own_port
 from headwater.server.tls import Secure
 
 Listener = asyncio.AbstractServer | socket.socket
@@ -234,7 +235,7 @@ def open_sockets(words: tuple[str, ...], port: int, backlog: int) -> list[socket
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            own_port(sock)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((host, port))
@@ -261,7 +262,9 @@ def open_unix_socket(path: str, permissions: int, backlog: int) -> socket.socket
 
     Raises OSError with a text that names the path.
     """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    if AF_UNIX is None:
+        raise OSError(f"cannot listen on unix socket {path}: this system has none; use 'port'")
+    sock = socket.socket(AF_UNIX, socket.SOCK_STREAM)
     try:
         with contextlib.suppress(FileNotFoundError):
             if stat.S_ISSOCK(os.stat(path).st_mode):

@@ -12,7 +12,6 @@ A unix socket needs none of it.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
 import sys
@@ -20,6 +19,7 @@ from collections import deque
 from typing import Any
 
 from headwater.commands.session import Session
+from headwater.server import sockets
 
 SHORTEST_MS, LONGEST_MS = 5_000, 60_000
 """Who holds entries is asked so often that its end is noticed within this."""
@@ -39,11 +39,7 @@ _UNANSWERED_PROBES = 2  # one may be counted that was answered, on the loopback 
 
 def keep_alive(sock: Any, idle_s: int, interval_s: int) -> None:
     """Have the kernel ask after `idle_s` of silence, and give up after three questions."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, idle_s))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, interval_s))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
+    sockets.keep_alive(sock, idle_s, interval_s, _PROBES)
 
 
 class Watched:
@@ -95,7 +91,7 @@ class Liveness:
         It stays so until the connection ends. `idle_s`: the connection's keepalive until now, 0:
         none; it is never made longer.
         """
-        if sock is None or sock.family == socket.AF_UNIX:
+        if sock is None or sockets.is_unix(sock):
             return
         within_ms = min(max(within_ms, SHORTEST_MS), LONGEST_MS)
         watched = self._watched.get(session)

@@ -111,7 +111,14 @@ def _stop_on_signals(server: Server) -> None:
             log.error("not stopped: what is in memory could not be saved")
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number.name)
+        try:
+            loop.add_signal_handler(number, stop, number.name)
+        except NotImplementedError:  # the loops of Windows
+            signal.signal(number, lambda n, _: loop.call_soon_threadsafe(stop, _name(n)))
+
+
+def _name(number: int) -> str:
+    return signal.Signals(number).name
 
 
 def _welcome(server: Server) -> list[str]:

@@ -9,16 +9,14 @@ now shows or changes data; messages that the request has caused wait for its end
 
 from __future__ import annotations
 
-from headwater.commands.session import Session
+from collections.abc import Callable
+
 from headwater.commands.state import ServerState
-from headwater.server.poller import Poller
 from headwater.server.shared import Shared
 
 
-def serve_meanwhile(
-    poller: Poller, shared: Shared, state: ServerState, running: Session | None
-) -> None:
-    """Serve all clients who are ready but `running`, whose request is being executed."""
+def serve_meanwhile(turn: Callable[[], None], shared: Shared, state: ServerState) -> None:
+    """Call `turn`, which serves all clients who are ready but the one whose request is executed."""
     gate, reply, request, keyspace = shared.gate, shared.reply, shared.request, state.keyspace
     input_ = bytes(shared.read_buffer)
     buf, wellformed = request.buf, request.wellformed
@@ -32,7 +30,7 @@ def serve_meanwhile(
     gate.meanwhile = True
     at_us, now_ms, touch = state.at_us, state.clock.now_ms, keyspace.touch
     try:
-        poller.serve_meanwhile(running)
+        turn()
     finally:
         shared.read_buffer[:] = input_
         request.clear()

@@ -34,6 +34,7 @@ from headwater.raw import (
     transmit_bytes,
 )
 from headwater.server.gate import Gate
+from headwater.server.sockets import is_unix
 
 AVAILABLE = hasattr(select, "epoll")
 
@@ -119,7 +120,7 @@ class Poller:
                 self.loop.call_later(_ACCEPT_PAUSE_S, self._accept_again, listener, wrap)
                 return
             sock.setblocking(False)
-            if sock.family != socket.AF_UNIX:
+            if not is_unix(sock):
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             transport = SocketTransport(self, sock) if wrap is None else wrap(self, sock)

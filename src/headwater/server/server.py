@@ -1,4 +1,4 @@
-"""The server: listeners, its clients, and the clockwork that keeps the engine going."""
+"""The server: listeners and clients of one engine, on the clockwork that keeps it going."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from typing import Any
 
 from headwater import errors
 from headwater.commands import leases
-from headwater.commands.clients import end_pause_if_over
 from headwater.commands.server_info import Sampler
 from headwater.commands.session import Session
 from headwater.commands.transactions import abandon
 from headwater.config.kinds import NO_LIMIT
 from headwater.engine import Engine
 from headwater.errors import HeadwaterError
-from headwater.keyspace.waiters import NEVER
-from headwater.server.background import Background
+from headwater.server.clockwork import Clockwork
 from headwater.server.connection import Connection
 from headwater.server.garbage import settle
 from headwater.server.gate import Gate
@@ -30,17 +28,20 @@ from headwater.server.logs import NOTICE, VERBOSE, set_level
 from headwater.server.meanwhile import serve_meanwhile
 from headwater.server.poller import AVAILABLE, Poller
 from headwater.server.shared import Shared
+from headwater.server.sockets import is_unix
 from headwater.server.tls import Secure
 
 _log = logging.getLogger("headwater")
-_TICK_S = 0.1
-_LOAD_SLICE_US = 20_000
 _CLOSE_DEADLINE_S = 1.0
 _KEEPALIVE_PARTS = 3
 
 
 class Server:
-    """Serves one engine on TCP, TLS and unix sockets until `request_shutdown`."""
+    """Serves one engine: on TCP, TLS and unix sockets, until `request_shutdown`.
+
+    A program that embeds the engine leaves the listeners out: `begin` instead of `start`, and it
+    connects its own clients by `connect`.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -48,27 +49,34 @@ class Server:
         self.state = engine.state
         self.state.server = self
         self.on_ready: Callable[[], list[str]] = list
-        self.sampler = Sampler(self.state)
         self.maxclients = self.config.get_int("maxclients")
+        self.let_others: Callable[[], None] | None = None
+        """How clients without sockets get a turn in the middle of a request."""
+        self.on_stopping: Callable[[], None] | None = None
+        """Called when the server begins to stop: from then on no command may be executed."""
+        self.spares_garbage = True
+        """Whether Python's collector is looked after; an embedding program does that itself."""
+        self.clockwork: Clockwork = None  # type: ignore[assignment]
         self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
-        self._shared: Shared = None  # type: ignore[assignment]
+        self.shared: Shared = None  # type: ignore[assignment]
         self._poller: Poller | None = None
         self._secure: Secure = None  # type: ignore[assignment]
-        self._listeners: Listeners = None  # type: ignore[assignment]
+        self._listeners: Listeners | None = None
         self._stalled: set[Connection] = set()
         self._over: set[Connection] = set()  # above the soft limit of their output
         self._liveness = Liveness()
-        self._timer: asyncio.TimerHandle | None = None
-        self._tick_timer: asyncio.TimerHandle | None = None
         self._stopping: asyncio.Event = None  # type: ignore[assignment]
         self._gate: Gate = None  # type: ignore[assignment]
-        self._saving: Background = None  # type: ignore[assignment]
-        self._packing: Background = None  # type: ignore[assignment]
-        self._cleaning: Background = None  # type: ignore[assignment]
         self._failure: Exception | None = None
+        self._abandoned = False
         self._timeout_s = 0
         self._keepalive_s = 0
         self._protected = True
+
+    @property
+    def sampler(self) -> Sampler:
+        """Who knows the rates and peaks that INFO shows."""
+        return self.clockwork.sampler
 
     @property
     def port(self) -> int:
@@ -93,76 +101,116 @@ class Server:
         Raises OSError with a text that says which listener or certificate is at fault,
         HeadwaterError if the data directory cannot be used.
         """
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
-        self._loop.set_exception_handler(_log_exception)
-        self._gate = Gate(self._loop, self.state.recorder)
-        self._gate.channels = self.engine.channels
-        self.engine.channels.on_owed = self._gate.schedule_messages
-        self._saving = Background(self._loop, self.engine.persistence.work)
-        self._packing = Background(self._loop, self.engine.packer.work)
-        self._cleaning = Background(self._loop, self._clean)
-        self._shared = Shared(
-            self._loop, self._gate, self._on_new, self._on_gone, self._on_stalled, self._on_pushed
-        )
-        self._apply_settings()
-        if AVAILABLE:
-            self._poller = Poller(
-                self._loop, self._gate, self._shared.read_buffer, self._new_connection
-            )
-        self.config.on_change(_SETTINGS, self._apply_settings)
-        self.config.on_change("maxclients", self._apply_maxclients)
-        self.state.waiters.on_earlier = self._set_timer
-        self.engine.packer.on_work = self._packing.soon
-        persistence = self.engine.persistence
-        persistence.open(self._loop.call_soon_threadsafe)
-        self._secure = Secure(self._loop, self._may_begin)
+        loop = asyncio.get_running_loop()
+        self.begin(loop)
+        self.config.on_change("loglevel", self._apply_loglevel)
+        self._apply_loglevel()
+        self.clockwork.open_directory()
         self._listeners = Listeners(
-            self.config, self._loop, self._poller, self._secure, self._new_connection
+            self.config, loop, self._poller, self._secure, self._new_connection
         )
         try:
             await self._listeners.open()
         except OSError:
-            persistence.close()
+            self.engine.persistence.close()
             raise
         self._load()
-        self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
+        self.clockwork.start_ticking()
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Set up on a loop everything but listeners, data and the tick."""
+        self._loop = loop
+        self._stopping = asyncio.Event()
+        loop.set_exception_handler(_log_exception)
+        self.clockwork = Clockwork(self.engine, loop)
+        self.clockwork.on_tick = self._on_tick
+        self._gate = self.clockwork.gate
+        self.shared = Shared(
+            loop, self._gate, self._on_new, self._on_gone, self._on_stalled, self._on_pushed
+        )
+        self._apply_settings()
+        if AVAILABLE:
+            self._poller = Poller(loop, self._gate, self.shared.read_buffer, self._new_connection)
+        self.config.on_change(_SETTINGS, self._apply_settings)
+        self.config.on_change("maxclients", self._apply_maxclients)
+        self._secure = Secure(loop, self._may_begin)
+        self.clockwork.begin()
 
     def _load(self) -> None:
         """Load a little more, and let clients ask how far it is."""
-        persistence = self.engine.persistence
         if self._stopping.is_set():
             return
         try:
-            if persistence.load_step(_LOAD_SLICE_US):
+            if self.clockwork.load():
                 self._loop.call_soon(self._load)
                 return
         except (HeadwaterError, OSError) as error:
             self._failure = error
             self.request_shutdown()
             return
-        self._gate.commit = persistence.commit
-        persistence.attach(self._on_journal, self._saving.soon)
-        if self._poller is not None:
-            persistence.on_group = self._poller.turn_soon
+        self.loaded()
         for line in self.on_ready():
             _log.log(NOTICE, "%s", line)
 
-    def _on_journal(self) -> None:
-        """The journal has come further, or begins or ends to fail."""
-        self._gate.failing = self.engine.persistence.is_failing()
-        self._gate.let_go()
+    def loaded(self) -> None:
+        """All data is there: groups of clients may share a sync of the journal from now on."""
+        if self._poller is not None:
+            self.engine.persistence.on_group = self._poller.turn_soon
+
+    def abandon(self) -> None:
+        """End as if the process had been killed: nothing is written or said any more."""
+        self.clockwork.cancel()
+        self.engine.persistence.abandon()
+        self._abandoned = True
+        self.request_shutdown()
+
+    # --- listeners of an embedding program ---
+
+    async def listen_on(self, sock: socket.socket) -> socket.socket | asyncio.AbstractServer:
+        """Accept clients from a listening socket too."""
+        if self._poller is not None:
+            self._poller.listen(sock)
+            return sock
+        server: asyncio.AbstractServer = await self._loop.create_server(
+            self._new_connection, sock=sock
+        )
+        return server
+
+    def unlisten(self, listener: socket.socket | asyncio.AbstractServer) -> None:
+        """Accept no more from what `listen_on` returned."""
+        if isinstance(listener, socket.socket):
+            assert self._poller is not None
+            self._poller.unlisten(listener)
+        else:
+            listener.close()
+
+    def disconnect_sockets(self) -> None:
+        """Disconnect all clients who came by a socket."""
+        for client in list(self.state.clients.values()):
+            if type(client) is Connection:
+                client.close()
+
+    # --- what the engine asks ---
 
     def serve_meanwhile(self, running: Session | None) -> None:
         """Let other clients have a turn in the middle of a request of `running`, if possible."""
-        if self._poller is not None:
-            serve_meanwhile(self._poller, self._shared, self.state, running)
+        poller, let_others = self._poller, self.let_others
+
+        def turn() -> None:
+            if poller is not None:
+                poller.serve_meanwhile(running)
+            if let_others is not None:
+                let_others()
+
+        if poller is not None or let_others is not None:
+            serve_meanwhile(turn, self.shared, self.state)
 
     def expect_answers(self, session: Session, within_ms: int) -> None:
         """A client holds entries: notice within about so long if its host is gone."""
         if isinstance(session, Connection) and not session.closed:
             sock = session.transport.get_extra_info("socket")
-            self._liveness.expect_answers(session, sock, within_ms, self._keepalive_s)
+            if sock is not None:
+                self._liveness.expect_answers(session, sock, within_ms, self._keepalive_s)
 
     def request_shutdown(self) -> None:
         """Stop soon: `wait_stopped` returns."""
@@ -174,22 +222,18 @@ class Server:
         Raises what made it impossible to load the data.
         """
         await self._stopping.wait()
-        self._listeners.close()
+        if self.on_stopping is not None:
+            self.on_stopping()
+        if self._listeners is not None:
+            self._listeners.close()
         self._secure.close()
-        self._gate.end_round()
-        self.engine.channels.deliver_all()
-        self.engine.persistence.close()
-        self._gate.let_go()
-        self.engine.packer.close()
-        self.state.waiters.on_earlier = None  # what clients leave behind is for the next start
-        for timer in (self._timer, self._tick_timer):
-            if timer is not None:
-                timer.cancel()
-        for work in (self._saving, self._packing, self._cleaning):
-            work.cancel()
-        for connection in list(self.state.clients.values()):
-            assert isinstance(connection, Connection)
-            connection.end()
+        if not self._abandoned:
+            self.clockwork.stop()
+        for client in list(self.state.clients.values()):
+            if isinstance(client, Connection):
+                client.end()
+            else:
+                client.close()
         deadline = self._loop.time() + _CLOSE_DEADLINE_S
         while self.state.clients and self._loop.time() < deadline:
             await asyncio.sleep(0.005)
@@ -218,19 +262,21 @@ class Server:
         self._timeout_s = config.get_int("timeout")
         self._keepalive_s = config.get_int("tcp-keepalive")
         self._protected = config.get_bool("protected-mode")
-        self._shared.max_bulk_bytes = config.get_int("proto-max-bulk-len")
-        self._shared.max_query_bytes = config.get_int("client-query-buffer-limit")
-        for connection in self.state.clients.values():
-            assert isinstance(connection, Connection)
-            connection.set_max_bulk(self._shared.max_bulk_bytes)
-        self._shared.limits_output = config.output_limits.normal != NO_LIMIT
-        self._shared.on_output = self._on_output
-        set_level(config.get_text("loglevel"))
+        self.shared.max_bulk_bytes = config.get_int("proto-max-bulk-len")
+        self.shared.max_query_bytes = config.get_int("client-query-buffer-limit")
+        for client in self.state.clients.values():
+            if isinstance(client, Connection):
+                client.set_max_bulk(self.shared.max_bulk_bytes)
+        self.shared.limits_output = config.output_limits.normal != NO_LIMIT
+        self.shared.on_output = self._on_output
+
+    def _apply_loglevel(self) -> None:
+        set_level(self.config.get_text("loglevel"))
 
     # --- clients ---
 
     def _new_connection(self) -> Any:
-        return Connection(self.state, self._shared)
+        return Connection(self.state, self.shared)
 
     def _may_begin(self, handshakes: int) -> bool:
         """Whether one more TLS client may begin, beside so many that have not finished it."""
@@ -244,7 +290,7 @@ class Server:
         state.connections_received += 1
         transport = connection.transport
         sock = transport.get_extra_info("socket")
-        connection.is_unix = sock is not None and sock.family == socket.AF_UNIX
+        connection.is_unix = is_unix(sock)
         if connection.is_unix:
             connection.address = f"{self.unix_path}:0"
             connection.local_address = f"{self.unix_path}:0"
@@ -295,52 +341,19 @@ class Server:
         """So many bytes more are about to wait for a client, or to be sent to it."""
         self._enforce_output_limit(connection, self.engine.clock.now_ms, more)
 
-    # --- clockwork ---
+    # --- ten times a second ---
 
-    def _set_timer(self, at_ms: int) -> None:
-        """Have `run_due` called at `at_ms`; called when that is earlier than was known."""
-        if self._timer is not None:
-            self._timer.cancel()
-        delay_s = max(0, at_ms - self.engine.clock.now_ms) / 1000
-        self._timer = self._loop.call_later(delay_s, self._run_due)
-
-    def _run_due(self) -> None:
-        self._timer = None
-        waiters = self.state.waiters
-        waiters.timer_ms = NEVER
-        try:
-            self.engine.run_due()
-            self._gate.end_round()
-        finally:
-            at_ms = self.engine.next_ms()
-            if at_ms < waiters.timer_ms:
-                waiters.timer_ms = at_ms
-                self._set_timer(at_ms)
-
-    def _tick(self) -> None:
-        try:
-            if self.engine.tick():
-                self._cleaning.soon()
-            self._gate.end_round()
-            now_ms = self.engine.clock.now_ms
-            self.sampler.sample(now_ms)
-            end_pause_if_over(self.state)
-            for connection in self._stalled | self._over:
-                self._enforce_output_limit(connection, now_ms)
-            for client in self._liveness.tick(now_ms):
-                text = "client %d at %s closed: it holds entries and its host does not answer"
-                _log.log(NOTICE, text, client.id, client.address)
-                client.close()
-            if self._timeout_s:
-                self._close_idle(now_ms)
+    def _on_tick(self, now_ms: int) -> None:
+        for connection in self._stalled | self._over:
+            self._enforce_output_limit(connection, now_ms)
+        for client in self._liveness.tick(now_ms):
+            text = "client %d at %s closed: it holds entries and its host does not answer"
+            _log.log(NOTICE, text, client.id, client.address)
+            client.close()
+        if self._timeout_s:
+            self._close_idle(now_ms)
+        if self.spares_garbage:
             settle()
-        finally:
-            self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
-
-    def _clean(self) -> float | None:
-        more = self.engine.clean()
-        self._gate.end_round()
-        return 0 if more else None
 
     def _enforce_output_limit(self, connection: Connection, now_ms: int, more: int = 0) -> None:
         """Close a client for whom too much waits, or has waited for too long."""
@@ -395,7 +408,6 @@ _SETTINGS = (
     "proto-max-bulk-len",
     "client-query-buffer-limit",
     "client-output-buffer-limit",
-    "loglevel",
 )
 
 _SPARE_DESCRIPTORS = 32
@@ -403,8 +415,10 @@ _SPARE_DESCRIPTORS = 32
 
 def descriptors_for(clients: int) -> int:
     """Raise the limit of open files for so many clients; returns how many it allows."""
-    import resource
-
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return clients
     wanted = clients + _SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -425,7 +439,7 @@ def _address(name: Any) -> str:
 
 
 def _is_local(connection: Connection) -> bool:
-    if connection.is_unix:
+    if connection.is_unix or connection.transport.get_extra_info("embedded"):
         return True
     host = connection.address.rpartition(":")[0].strip("[]")
     try:

@@ -61,8 +61,7 @@ class PendingEntries:
         self.newest_nacked = 0  # the last nacked entry in the order by time
         self.top_ms = 0  # no pending ID is above this one
         self.top_seq = 0
-        # The last entry that was put between others in the order by time: a batch is claimed
-        # with one delivery time, so the next one's place is beside it.
+        # The last entry put between others in the order by time: the next one of a batch is next.
         self.hint = 0
         # The last one of those in the order by time, from its beginning, whose data is known to
         # be deleted (delivery.py); 0: none.

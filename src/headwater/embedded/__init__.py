@@ -1,0 +1,1 @@
+"""The store in the process: an engine without sockets, with redis-py and typed methods."""

@@ -1,0 +1,4 @@
+from headwater.embedded.streams cimport StreamCommands
+
+cdef class Commands(StreamCommands):
+    pass

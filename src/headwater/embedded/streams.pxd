@@ -1,0 +1,4 @@
+from headwater.embedded.caller cimport Caller
+
+cdef class StreamCommands(Caller):
+    pass
