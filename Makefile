@@ -10,13 +10,19 @@ WORKERS ?= 2
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.pyx' -o -name py.typed)
+SOURCES := $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.pyx' -o -name '*.lua' -o -name py.typed)
 SIDE_BY_SIDE := -n $(WORKERS) --dist worksteal
 INSTALLED := .venv/installed-$(HEADWATER_EXT)
+WHEEL = $(wildcard build/wheel/*.whl)
+# An environment in which nothing was ever installed, and the only one of the machine on its PATH.
+EMPTY := build/empty
+ALONE := env -i PATH=$(CURDIR)/$(EMPTY)/bin HOME=$(CURDIR)/$(EMPTY)
+INSTALLED_TESTS ?= tests/unit/test_build.py tests/unit/test_packaging.py tests/unit/embedded tests/unit/testing \
+	tests/clients/test_redis_py.py tests/faults/test_lifecycle.py
 
 .DEFAULT_GOAL := help
-.PHONY: help build serve test test-compiled test-pure test-slow lint format bench bench-quick bench-record docs \
-	annotate clean
+.PHONY: help build wheel dist dist-pure serve test test-compiled test-pure test-installed test-slow test-checked lint format bench \
+	bench-quick bench-record docs annotate clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -25,6 +31,18 @@ help: ## list these targets
 
 build: $(INSTALLED) ## make .venv and install headwater in it, compiled
 
+wheel: build ## the wheel for this Python and this machine, in ./dist
+	@mkdir -p dist
+	cp $(WHEEL) dist
+
+dist: wheel dist-pure ## what can be made here of a release: wheel, pure wheel and source, in ./dist
+
+dist-pure: .venv/group-build ## the source distribution, and the wheel without compiled modules
+	@mkdir -p dist
+	HEADWATER_EXT=skip $(BIN)/python -c 'from setuptools.build_meta import build_sdist; build_sdist("dist")' > /dev/null
+	HEADWATER_EXT=skip $(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls -l dist
+
 serve: build ## start the server on 127.0.0.1:6379, its data in ./data
 	$(BIN)/headwater serve --dir ./data $(ARGS)
 
@@ -32,11 +50,28 @@ test: ## the whole test suite twice: compiled, then interpreted
 	@$(MAKE) --no-print-directory test-compiled HEADWATER_EXT=require
 	@$(MAKE) --no-print-directory test-pure HEADWATER_EXT=require
 
-test-compiled: build .venv/group-test .venv/group-frameworks ## the test suite, compiled
+test-compiled: build .venv/group-test .venv/group-frameworks .venv/group-docs ## the test suite, compiled
 	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
 
 test-pure: build .venv/group-test ## the test suite without the frameworks, interpreted
 	HEADWATER_PURE=1 HEADWATER_TEST_MODE=interpreted $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not frameworks" $(ARGS)
+
+test-installed: build .venv/group-test ## the wheel in an empty environment without a compiler, and tests of it there
+	rm -rf $(EMPTY)
+	$(PYTHON) -m venv --without-pip $(EMPTY)
+	$(PIP) download --quiet --only-binary :all: --dest build/wheelhouse "$(WHEEL)[all]" --group test
+	@$(ALONE) $(EMPTY)/bin/python -c 'import shutil; assert not any(map(shutil.which, ("cc", "gcc", "clang")))'
+	$(ALONE) .venv/bin/python -m pip --disable-pip-version-check --python $(EMPTY) install --quiet --no-index \
+		--find-links build/wheelhouse "$(WHEEL)[all]" --group test
+	$(ALONE) HEADWATER_TEST_MODE=compiled $(EMPTY)/bin/python -m pytest -p no:cacheprovider $(SIDE_BY_SIDE) -m "not slow" \
+		$(INSTALLED_TESTS) $(ARGS)
+
+test-checked: .venv/group-build .venv/group-test ## the test suite, compiled to end at an access outside of a buffer
+	@mkdir -p build/checked
+	cp -ru src setup.py pyproject.toml README.md LICENSE build/checked
+	cd build/checked && HEADWATER_CHECKED=1 HEADWATER_EXT=require ../../$(BIN)/python setup.py -q build_ext --inplace
+	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled PYTHONPATH=build/checked/src $(BIN)/python -m pytest \
+		$(SIDE_BY_SIDE) -m "not slow and not frameworks" $(ARGS)
 
 test-slow: build .venv/group-test .venv/group-frameworks ## the tests that take long, compiled
 	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled $(BIN)/python -m pytest -m slow $(ARGS)
@@ -60,9 +95,10 @@ bench-quick: build .venv/group-test .venv/group-bench ## the same with less data
 bench-record: build .venv/group-test .venv/group-bench ## make bench, into README, docs and baseline
 	$(BIN)/python -m bench --publish --save-baseline bench/baseline.json $(ARGS)
 
-docs: build ## write docs/commands.md and docs/configuration.md from the code
+docs: build .venv/group-docs ## docs/commands.md and docs/configuration.md from the code, the site into build/site
 	$(BIN)/python -m headwater.commands.reference > docs/commands.md
 	$(BIN)/python -m headwater.cli.docs docs/configuration.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --clean
 
 annotate: .venv/group-build ## HTML in build/annotated: which lines of compiled code cost Python
 	HEADWATER_ANNOTATE=1 HEADWATER_EXT=require $(BIN)/python setup.py --name > /dev/null
@@ -90,11 +126,14 @@ clean: ## remove all that make has made; ./data stays
 	$(PIP) install --quiet --group frameworks --constraint $<
 	@touch $@
 
-# Installed, not linked: what the tests run is what a user gets. pip builds in ./build, where all
-# that has not changed is kept. After a failed compile (auto) the next make tries again.
+# Installed from a wheel, not linked: what the tests run is what a user gets. pip builds in ./build,
+# where all that has not changed is kept. After a failed compile (auto) the next make tries again.
 $(INSTALLED): $(SOURCES) setup.py pyproject.toml README.md LICENSE | .venv/group-build
 	@rm -f .venv/installed-*
-	HEADWATER_EXT=$(HEADWATER_EXT) $(PIP) install --quiet --no-build-isolation '.[schema]'
+	@rm -rf build/wheel
+	HEADWATER_EXT=$(HEADWATER_EXT) $(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+	$(PIP) install --quiet --force-reinstall --no-deps build/wheel/*.whl
+	$(PIP) install --quiet "$$(ls build/wheel/*.whl)[all]"
 	@HEADWATER_PURE= $(BIN)/headwater --version
 	@if [ $(HEADWATER_EXT) = skip ] || HEADWATER_PURE= $(BIN)/headwater --version | grep -q compiled\); \
 	then touch $@; else echo "$$NOT_COMPILED"; fi
