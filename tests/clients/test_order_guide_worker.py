@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from support.guides import GUIDES
+from support.pages import ROOT
 from support.programs import Program
 from support.servers import free_port, start_headwater
 
@@ -29,7 +29,7 @@ time.sleep(600)
 
 def worker(directory: Path) -> Path:
     """The program that the guide shows."""
-    text = (GUIDES / "in-order-per-customer.md").read_text()
+    text = (ROOT / "docs" / "guides" / "in-order-per-customer.md").read_text()
     program = directory / "worker.py"
     program.write_text(text.split("```python\n")[1].split("```")[0])
     return program
