@@ -1,4 +1,7 @@
-"""The command line: `headwater serve`, `headwater config`, `headwater --version`."""
+"""The command line: `headwater serve`, `headwater ls`, `headwater --version`, ...
+
+One module for each command; `lazy.COMMANDS` names those that are imported only when called.
+"""
 
 from __future__ import annotations
 

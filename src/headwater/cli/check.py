@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from dataclasses import asdict
@@ -11,12 +10,16 @@ from typing import Any
 
 import click
 
+from headwater.cli.output import Output
+from headwater.cli.reading import WatchedDisk, bytes_of
 from headwater.errors import HeadwaterError
+from headwater.journal import system
 from headwater.journal.disk import Disk
 from headwater.journal.format import LOCK_NAME, MANIFEST_NAME
 from headwater.journal.lock import DirectoryLock
 from headwater.persistence.check import (
     DAMAGED,
+    OTHER_VERSION,
     SOUND,
     WARNING,
     FileReport,
@@ -57,21 +60,18 @@ def run_check(
     path: str, appenddirname: str, dbfilename: str, deep: bool, mend: bool, as_json: bool
 ) -> int:
     """Check, and repair if asked to; print what is found. Returns the exit status."""
-    disk = Disk()
+    out = Output(as_json)
     try:
         directory = _directory(path, appenddirname, dbfilename)
-        if directory is None:
-            if mend:
-                click.echo("headwater: only a data directory can be repaired", err=True)
-                return UNABLE
-            report, repaired = check_file(disk, path, deep), None
-        elif mend:
-            with DirectoryLock(disk, directory.path):
-                repaired = repair(disk, directory)
-                report = check_directory(disk, directory, deep)
-        else:
-            repaired = None
-            report = check_directory(disk, directory, deep, _user_of(directory.path))
+        if directory is None and mend:
+            click.echo("headwater: only a data directory can be repaired", err=True)
+            return UNABLE
+        total = os.path.getsize(path) if directory is None else bytes_of(directory)
+        with out.progress("reading, bytes", total) as bar:
+            disk = WatchedDisk(bar.advance)
+            if directory is not None:
+                directory.disk = disk
+            report, repaired = _look(disk, path, directory, deep, mend)
     except HeadwaterError as error:
         click.echo(f"headwater: {error}", err=True)
         return UNABLE
@@ -81,8 +81,22 @@ def run_check(
     if as_json:
         click.echo(json.dumps(_plain(report, repaired), indent=2))
     else:
-        click.echo(_text(report, repaired), nl=False)
+        for line, style in _lines(report, repaired):
+            out.line(line, style)
     return report.verdict
+
+
+def _look(
+    disk: Disk, path: str, directory: DataDirectory | None, deep: bool, mend: bool
+) -> tuple[Report, Repaired | None]:
+    """Check, after a repair if asked to. Raises HeadwaterError, OSError."""
+    if directory is None:
+        return check_file(disk, path, deep), None
+    if not mend:
+        return check_directory(disk, directory, deep, _user_of(directory.path)), None
+    with DirectoryLock(disk, directory.path):
+        repaired = repair(disk, directory)
+        return check_directory(disk, directory, deep), repaired
 
 
 def _directory(path: str, appenddirname: str, dbfilename: str) -> DataDirectory | None:
@@ -101,43 +115,51 @@ def _directory(path: str, appenddirname: str, dbfilename: str) -> DataDirectory 
 def _user_of(directory: str) -> int | None:
     """The process that holds the directory's lock, 0 if it is not known which; None: nobody."""
     try:
-        descriptor = os.open(os.path.join(directory, LOCK_NAME), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(os.path.join(directory, LOCK_NAME), os.O_RDONLY | system.OPEN_FLAGS)
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        with contextlib.suppress(OSError, ValueError):
-            return int(os.pread(descriptor, 20, 0))
+        if not system.is_locked(descriptor):
+            return None
+        with contextlib.suppress(ValueError):
+            return int(os.read(descriptor, 20))
         return 0
     except OSError:
         return None
     finally:
         os.close(descriptor)
-    return None
 
 
 # --- for people ---
 
 
-def _text(report: Report, repaired: Repaired | None) -> str:
-    lines: list[str] = []
+_STYLES = ("good", "warn", "bad")
+"""By verdict."""
+
+
+def _lines(report: Report, repaired: Repaired | None) -> list[tuple[str, str]]:
+    """The lines of a report, each with its style."""
+    lines: list[tuple[str, str]] = []
     if repaired is not None:
-        lines += _repair_lines(repaired)
+        lines += [(line, "") for line in _repair_lines(repaired)]
     if report.live is not None:
         who = f"process {report.live}" if report.live else "a server"
-        lines += [f"{who} is using this directory: what it writes now may not be seen here", ""]
+        told = f"{who} is using this directory: what it writes now may not be seen here"
+        lines += [(told, "warn"), ("", "")]
     root = report.path if os.path.isdir(report.path) else ""
     for file in report.files:
-        lines += _file_lines(file, root)
+        verdict = file.verdict()
+        style = "" if verdict == SOUND else _STYLES[verdict]
+        first, *more = _file_lines(file, root)
+        lines += [(first, style), *((line, style or "dim") for line in more)]
     if report.contents:
         held = ", ".join(_fact(name, n) for name, n in report.contents.items())
-        lines += ["", f"in memory: {held}"]
+        lines += [("", ""), (f"in memory: {held}", "")]
     if report.files:
-        lines.append("")
-    lines += report.notes
-    lines.append(_verdict_line(report, repaired is not None))
-    return "".join(f"{line}\n" for line in lines)
+        lines.append(("", ""))
+    lines += [(note, "warn") for note in report.notes]
+    lines.append((_verdict_line(report, repaired is not None), _STYLES[report.verdict]))
+    return lines
 
 
 def _file_lines(file: FileReport, root: str) -> list[str]:
@@ -166,7 +188,7 @@ def _verdict_line(report: Report, repaired: bool) -> str:
         return "no damage, but see above"
     if repaired:
         return "still damaged: this cannot be repaired, see above"
-    if not os.path.isdir(report.path):
+    if not os.path.isdir(report.path) or OTHER_VERSION in report.notes:
         return "damaged"
     return f"damaged: `headwater check --repair {report.path}` keeps what is sound, after a backup"
 

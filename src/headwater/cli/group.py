@@ -6,9 +6,11 @@ import os
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 import headwater
-from headwater.config import OPTIONS, TOPICS, Option
+from headwater.cli.lazy import LazyGroup
+from headwater.config import BY_NAME, OPTIONS, TOPICS, Option
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -30,7 +32,7 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
     context.exit()
 
 
-@click.group(context_settings=_CONTEXT)
+@click.group(cls=LazyGroup, context_settings=_CONTEXT)
 @click.option(
     "--version",
     is_flag=True,
@@ -40,11 +42,27 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
     help="Show the version, and whether the hot modules are compiled.",
 )
 def group() -> None:
-    """Headwater: an event-stream server that speaks Redis Streams."""
+    """Headwater: an event-stream server that speaks Redis Streams.
+
+    Commands that look at streams take --url, or HEADWATER_URL: of a Headwater, a Redis or a Valkey,
+    or a data directory. Their results are for people; --json is for programs.
+    """
+
+
+class _Serve(click.Command):
+    """`serve`, whose flags are the directives of the configuration."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if not incomplete.startswith("-"):
+            return [CompletionItem(incomplete, type="file")]
+        return [
+            CompletionItem(f"--{name}") for name in BY_NAME if f"--{name}".startswith(incomplete)
+        ]
 
 
 @group.command(
     "serve",
+    cls=_Serve,
     add_help_option=False,
     context_settings={"ignore_unknown_options": True},
     short_help="Start the server.",
@@ -54,22 +72,6 @@ def _serve(arguments: tuple[str, ...]) -> None:
     from headwater.cli.serve import serve
 
     sys.exit(serve(arguments))
-
-
-@group.command("import", context_settings=_CONTEXT)
-@click.argument("source", type=click.Path())
-@click.option("--dir", "directory", metavar="DIR", help="The data directory to fill (.).")
-@click.option("--force", is_flag=True, help="Replace the data that the directory has already.")
-@click.option("--skip-unknown", is_flag=True, help="Leave out what Headwater does not have.")
-def _import(source: str, directory: str | None, force: bool, skip_unknown: bool) -> None:
-    """Take over the data of a Redis into a data directory, on which no server runs.
-
-    SOURCE is an RDB file, an append-only file, the manifest or the directory of append-only files,
-    or Redis's data directory.
-    """
-    from headwater.cli.import_ import run_import
-
-    sys.exit(run_import(source, directory, force, skip_unknown))
 
 
 @group.command("check", context_settings=_CONTEXT)

@@ -1,39 +1,132 @@
-"""`headwater import`: the data of a Redis becomes the journal of a data directory."""
+"""`headwater import`: data from files into a data directory, or into a running server."""
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Any
 
 import click
+import redis
 
+from headwater.cli.add import opened
+from headwater.cli.connect import URL_VARIABLE, Link, open_link
+from headwater.cli.failure import FAILED, MISUSED, Failure
+from headwater.cli.output import Output
+from headwater.cli.parameters import CONTEXT, KEY, json_option, reported
+from headwater.cli.reading import Caller
+from headwater.cli.sending import REFUSE, REPLACE, SKIP, KeySender, LineSender, Sent
+from headwater.cli.words import counted, number_words, shown
 from headwater.clock import Clock, ManualClock
 from headwater.config import Config
 from headwater.engine import Engine
-from headwater.errors import HeadwaterError
 from headwater.journal.disk import Disk
+from headwater.journal.format import JournalError
 from headwater.persistence.creating import NewJournal
 from headwater.persistence.datadir import DataDirectory
-from headwater.persistence.importing import Imported, Importer
+from headwater.persistence.importing import Imported, Importer, find_files
+from headwater.persistence.loading import SnapshotLoader
+from headwater.rdb.types import MAGIC
+from headwater.streams.stream import Stream
 
 DATABASES = "1024"
 """More than any Redis has that somebody imports; they cost next to nothing."""
 
+STEP_US = 20_000
+_LOOK_BYTES = 4096
+_REFUSALS = 10
 
-def run_import(source: str, directory: str | None, force: bool, skip_unknown: bool) -> int:
-    """Import `source` into the data directory; returns the exit status."""
+
+@click.command("import", context_settings=CONTEXT)
+@click.argument("source", type=click.Path(allow_dash=True))
+@click.option("--dir", "directory", metavar="DIR", help="The data directory to fill (.).")
+@click.option("--url", "-u", metavar="URL", help="The running server to fill, instead.")
+@click.option("--force", is_flag=True, help="Replace the data that the directory has already.")
+@click.option("--replace", is_flag=True, help="Replace keys that the server has already.")
+@click.option("--skip-existing", is_flag=True, help="Leave keys alone that the server has already.")
+@click.option("--skip-unknown", is_flag=True, help="Leave out what Headwater does not have.")
+@click.option("--key", type=KEY, help="Of JSON lines: the stream that all of them go to.")
+@json_option
+def import_(
+    source: str,
+    directory: str | None,
+    url: str | None,
+    force: bool,
+    replace: bool,
+    skip_existing: bool,
+    skip_unknown: bool,
+    key: bytes | None,
+    as_json: bool,
+) -> None:
+    """Take over data into a data directory, on which no server runs, or into a running server.
+
+    \b
+    headwater import dump.rdb --dir /var/lib/headwater
+    headwater import orders.jsonl --url redis://127.0.0.1:6379
+
+    SOURCE is an RDB file, an append-only file, the manifest or the directory of append-only files,
+    Redis's data directory, or JSON lines as `headwater export` writes them ('-': from the standard
+    input).
+
+    A data directory is filled completely or not at all. A server gets keys by RESTORE and entries
+    by XADD under their own IDs; when that was interrupted, the same command with --skip-existing
+    goes on: entries of JSON lines that are there already are passed over anyway.
+    """
+    out = Output(as_json)
+    with reported(url or directory or "."):
+        if url is not None and directory is not None:
+            raise Failure("--dir and --url are two places; one of them is filled", status=MISUSED)
+        if replace and skip_existing:
+            raise Failure("--replace and --skip-existing exclude each other", status=MISUSED)
+        if url is None and (replace or skip_existing):
+            raise Failure("--replace and --skip-existing go with --url", status=MISUSED)
+        if url is None and directory is None and os.environ.get(URL_VARIABLE):
+            out.note(f"note: {URL_VARIABLE} does not count here; --url names a server to fill")
+        if url is not None:
+            present = REPLACE if replace else SKIP if skip_existing else REFUSE
+            with open_link(url) as link:
+                status = _into_server(out, link, source, present, skip_unknown, key)
+        else:
+            status = run_import(source, directory, force, skip_unknown, out, key)
+    sys.exit(status)
+
+
+def is_json_lines(source: str) -> bool:
+    """Whether a file begins as an object of JSON does; what is read from '-' is nothing else."""
+    if source == "-":
+        return True
+    if not os.path.isfile(source):
+        return False
+    with open(source, "rb") as file:
+        return file.read(_LOOK_BYTES).lstrip()[:1] == b"{"
+
+
+# --- into a data directory ---
+
+
+def run_import(
+    source: str,
+    directory: str | None,
+    force: bool,
+    skip_unknown: bool,
+    out: Output | None = None,
+    key: bytes | None = None,
+) -> int:
+    """Import `source` into the data directory; returns the exit status. Raises Failure, OSError."""
+    out = out or Output()
     try:
-        result = _import(source, directory, force, skip_unknown)
-    except HeadwaterError as error:
-        return _failed(str(error))
+        return _into_directory(out, source, directory, force, skip_unknown, key)
+    except KeyboardInterrupt:
+        out.note("headwater: interrupted; nothing was imported")
+        return FAILED
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        return _failed(f"{name}{error.strerror or error}")
-    except KeyboardInterrupt:
-        return _failed("interrupted; nothing was imported")
-    return 0 if result else 1
+        raise Failure(f"{name}{error.strerror or error}") from None
 
 
-def _import(source: str, directory: str | None, force: bool, skip_unknown: bool) -> bool:
+def _into_directory(
+    out: Output, source: str, directory: str | None, force: bool, skip: bool, key: bytes | None
+) -> int:
     config = Config()
     config.assign("databases", [DATABASES])
     if directory is not None:
@@ -47,46 +140,232 @@ def _import(source: str, directory: str | None, force: bool, skip_unknown: bool)
     journal.check()
     clock = ManualClock(Clock().now_ms)
     engine = Engine(config, clock)
-    importer = Importer(disk, source, engine.state, clock)
-    with click.progressbar(length=importer.total, label="reading", file=sys.stderr) as bar:
-        for _ in importer.steps():
-            bar.update(importer.done - bar.pos)
-        bar.update(importer.total - bar.pos)
-    result = importer.result
+    if is_json_lines(source):
+        result = _read_lines(out, source, engine, key)
+    else:
+        importer = Importer(disk, source, engine.state, clock)
+        with out.progress("reading, bytes", importer.total) as bar:
+            for _ in importer.steps():
+                bar.update(importer.done)
+        result = importer.result
     for warning in result.warnings:
-        _say(f"warning: {warning}")
+        _say(out, f"warning: {warning}")
     missing = result.missing()
     if missing:
-        _say("not supported by Headwater: " + "; ".join(missing))
-        if not skip_unknown:
-            _failed("nothing was imported; with --skip-unknown everything else is")
-            return False
-    with click.progressbar(length=result.keys, label="writing", file=sys.stderr) as bar:
+        _say(out, "not supported by Headwater: " + "; ".join(missing))
+        if not skip:
+            _say(out, "headwater: nothing was imported; with --skip-unknown everything else is")
+            return FAILED
+    with out.progress("writing keys", result.keys) as bar:
         for _ in journal.steps(engine.keyspace):
-            bar.update(journal.keys_written - bar.pos)
-    _tell(result, source, target)
-    return True
+            bar.update(journal.keys_written)
+    _tell(out, result, source, target)
+    return 0
 
 
-def _tell(result: Imported, source: str, target: str) -> None:
-    commands = f" ({result.commands} commands)" if result.commands else ""
-    more = (
-        f" --databases {result.databases}"
-        if result.databases > Config().get_int("databases")
-        else ""
+def _read_lines(out: Output, source: str, engine: Engine, key: bytes | None) -> Imported:
+    """Entries of JSON lines, into the engine's database 0."""
+    caller = Caller(engine, 0)
+
+    def calls(commands: list[tuple[Any, ...]]) -> list[Any]:
+        replies = []
+        for words in commands:
+            try:
+                replies.append(caller.call(*words))
+            except Failure as failure:
+                replies.append(redis.ResponseError(failure.text))
+        return replies
+
+    sender = LineSender(caller.call, calls)
+    with opened(source) as file, out.progress("reading, bytes", _size(source)) as bar:
+        sender.send_all(file, _name(source), key, bar.update)
+    if sender.sent.refused:
+        raise _refusal(sender.sent, "nothing was imported")
+    result = Imported([source])
+    result.databases = 1
+    for value in engine.keyspace.databases[0].values.values():
+        result.keys += 1
+        assert isinstance(value, Stream)
+        result.streams += 1
+        result.entries += value.length
+    return result
+
+
+def _tell(out: Output, result: Imported, source: str, target: str) -> None:
+    many = result.databases > Config().get_int("databases")
+    more = f" --databases {result.databases}" if many else ""
+    if out.json:
+        out.document(
+            {
+                "directory": target,
+                "keys": result.keys,
+                "streams": result.streams,
+                "entries": result.entries,
+                "groups": result.groups,
+                "pending": result.pending,
+                "libraries": result.libraries,
+                "databases": result.databases,
+                "commands": result.commands,
+                "left_out": {**result.missing_types, **result.missing_commands},
+                "warnings": result.warnings,
+            }
+        )
+        return
+    commands = f" ({counted(result.commands, 'command')})" if result.commands else ""
+    libraries = f", {_libraries(result.libraries)}" if result.libraries else ""
+    streams = f"{result.streams} of them streams" if result.streams != 1 else "1 of them a stream"
+    groups = counted(result.groups, "group")
+    pending = counted(result.pending, "pending entry", "pending entries")
+    out.line(
+        f"imported {source}{commands} into {target}: {counted(result.keys, 'key')}, {streams} "
+        f"with {counted(result.entries, 'entry', 'entries')}, {groups} with {pending}{libraries}\n"
+        f"start with: headwater serve --dir {target}{more}"
     )
-    libraries = f", {result.libraries} libraries of functions" if result.libraries else ""
-    click.echo(
-        f"imported {source}{commands} into {target}: {result.keys} keys, {result.streams} of them "
-        f"streams with {result.entries} entries, {result.groups} groups with {result.pending} "
-        f"pending entries{libraries}\nstart with: headwater serve --dir {target}{more}"
-    )
 
 
-def _say(text: str) -> None:
-    click.echo(text.encode("utf-8", "backslashreplace").decode(), err=True)
+# --- into a server ---
 
 
-def _failed(text: str) -> int:
-    _say(f"headwater: {text}")
-    return 1
+def _into_server(
+    out: Output, link: Link, source: str, present: str, skip_unknown: bool, key: bytes | None
+) -> int:
+    link.call("PING")
+    if is_json_lines(source):
+        return _lines_into_server(out, link, source, key)
+    if key is not None:
+        raise Failure("--key goes with JSON lines", status=MISUSED)
+    sender = KeySender(link, present)
+    try:
+        missing = _send_keys(out, source, sender)
+    except (KeyboardInterrupt, redis.RedisError, JournalError):
+        out.note(_done_words(sender.sent, link.url, "before this happened"))
+        raise
+    return _end(out, link, sender.sent, missing, skip_unknown, present)
+
+
+def _send_keys(out: Output, source: str, sender: KeySender) -> list[str]:
+    """Send every key of the source; returns what was left out of it, in words."""
+    disk = Disk()
+    files = find_files(disk, source)
+    if len(files) == 1 and _begins_as_rdb(files[0]):
+        loader = SnapshotLoader(disk, files[0], sender, skip_unknown=True)
+        try:
+            with out.progress("sending, bytes", disk.size(files[0])) as bar:
+                while not loader.step(STEP_US):
+                    bar.update(loader.loaded)
+        finally:
+            loader.close()
+        sender.flush()
+        return [f"{n} keys of type {kind}" for kind, n in sorted(sender.sent.missing_types.items())]
+    # Commands change keys again and again: they are run here, and what comes out is sent.
+    clock = ManualClock(Clock().now_ms)
+    config = Config()
+    config.assign("databases", [DATABASES])
+    engine = Engine(config, clock)
+    importer = Importer(disk, source, engine.state, clock)
+    with out.progress("reading, bytes", importer.total) as bar:
+        for _ in importer.steps():
+            bar.update(importer.done)
+    for warning in importer.result.warnings:
+        out.note(f"warning: {warning}")
+    for code in engine.keyspace.libraries.codes.values():
+        sender.function(code)
+    with out.progress("sending keys", importer.result.keys) as bar:
+        for table in engine.keyspace.databases:
+            for name, value in table.values.items():
+                sender.key(table.index, name, value, value.expire_at, -1, -1)
+                bar.advance()
+    sender.flush()
+    return importer.result.missing()
+
+
+def _begins_as_rdb(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC and not path.endswith(".aof")
+
+
+def _lines_into_server(out: Output, link: Link, source: str, key: bytes | None) -> int:
+    sender = LineSender(link.call, link.calls)
+    try:
+        with opened(source) as file, out.progress("sending, bytes", _size(source)) as bar:
+            sender.send_all(file, _name(source), key, bar.update)
+    except (KeyboardInterrupt, redis.RedisError, Failure):
+        out.note(_done_words(sender.sent, link.url, "before this happened"))
+        raise
+    return _end(out, link, sender.sent, [], True, SKIP)
+
+
+def _end(
+    out: Output, link: Link, sent: Sent, missing: list[str], skip_unknown: bool, present: str
+) -> int:
+    """Tell what was done; returns the exit status."""
+    if out.json:
+        out.document(
+            {
+                "url": link.url,
+                "keys": sent.keys,
+                "streams": sent.streams,
+                "entries": sent.entries,
+                "present": sent.present,
+                "libraries": sent.libraries,
+                "refused": sent.refused,
+                "left_out": missing,
+            }
+        )
+    else:
+        out.line(_done_words(sent, link.url))
+    if sent.settings:
+        out.note(
+            f"note: {counted(sent.settings, 'stream')} with settings that no RESTORE carries; "
+            "`headwater import --dir` takes them over"
+        )
+    status = 0
+    if missing:
+        out.note("not known to this program, and left out: " + "; ".join(missing))
+        status = status if skip_unknown else FAILED
+    if sent.present and present == REFUSE:
+        out.note(
+            f"{counted(sent.present, 'key')} there already, and left alone: --replace replaces, "
+            "--skip-existing finds that in order"
+        )
+        status = FAILED
+    if sent.refused:
+        failure = _refusal(sent, counted(len(sent.refused), "refusal"))
+        out.note(f"headwater: {failure.text}\n{failure.hint}")
+        status = FAILED
+    return status
+
+
+def _done_words(sent: Sent, url: str, when: str = "") -> str:
+    what = [counted(sent.keys, "key")] if sent.keys or not sent.entries else []
+    if sent.streams:
+        what.append(counted(sent.streams, "stream"))
+    if sent.entries:
+        what.append(counted(sent.entries, "entry", "entries"))
+    if sent.libraries:
+        what.append(_libraries(sent.libraries))
+    if sent.present:
+        what.append(f"{number_words(sent.present)} there already")
+    return f"imported into {url}{' ' + when if when else ''}: {', '.join(what)}"
+
+
+def _libraries(count: int) -> str:
+    return counted(count, "library of functions", "libraries of functions")
+
+
+def _refusal(sent: Sent, told: str) -> Failure:
+    lines = sent.refused[:_REFUSALS]
+    more = len(sent.refused) - len(lines)
+    return Failure("\n".join(lines + ([f"... and {more} more"] if more else [])), told)
+
+
+def _name(source: str) -> str:
+    return "the standard input" if source == "-" else shown(source)
+
+
+def _size(source: str) -> int | None:
+    return os.path.getsize(source) if source != "-" and os.path.isfile(source) else None
+
+
+def _say(out: Output, text: str) -> None:
+    out.note(text.encode("utf-8", "backslashreplace").decode())
