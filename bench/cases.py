@@ -26,8 +26,8 @@ _OTHER_CLIENTS = 100  # that a server has room for beside a crowd
 _STORED, _PENDING, _VALUES = "stored orders", "a million pending", "values"  # what cases share
 
 # The sections of the report; --case takes their names.
-REQUESTS, SCALE, MEMORY, LATENCY, PERSISTENCE = (
-    "requests", "scale", "memory", "latency", "persistence"
+REQUESTS, SCALE, MEMORY, LATENCY, PERSISTENCE, EMBEDDED = (
+    "requests", "scale", "memory", "latency", "persistence", "embedded"
 )  # fmt: skip
 
 Request = Callable[[int, int], Words]

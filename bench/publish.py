@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.cases import LATENCY, MEMORY, PERSISTENCE, REQUESTS, SCALE
+from bench.cases import EMBEDDED, LATENCY, MEMORY, PERSISTENCE, REQUESTS, SCALE
 from bench.report import Report, Table, digits, goals, plain, short
 from bench.rows import BURDEN, CPU, FIGURE, RATE, Row
 
@@ -49,6 +49,7 @@ def readme(report: Report) -> str:
         Table("Latency and start", _FIGURES, _figures(rows, LATENCY)),
         Table("With the journal on, both", _CASES, _cases(rows, PERSISTENCE)),
         Table("Recovery", _FIGURES, _figures(rows, PERSISTENCE)),
+        Table("In the program's own process", _FIGURES, _figures(rows, EMBEDDED)),
     ]
     parts = [table.markdown() for table in tables if table.rows]
     missed = report.missed()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bench.cases import LATENCY, MEMORY, PERSISTENCE, REQUESTS
+from bench.cases import EMBEDDED, LATENCY, MEMORY, PERSISTENCE, REQUESTS
 from bench.figures import Figure, TrialOutcome
 from bench.rows import NOISE, Row, case_rows, contrast_row, rows_of
 from bench.run import ContrastOutcome, Outcome
@@ -97,6 +97,7 @@ class Report:
             Table("Latency and start", trials, self.trial_rows(LATENCY)),
             Table("Requests with the journal", cases, self.rows(PERSISTENCE)),
             Table("Persistence", trials, self.trial_rows(PERSISTENCE)),
+            Table("In the program's own process", trials, self.trial_rows(EMBEDDED)),
         ]  # fmt: skip
         return [table for table in tables if table.rows]
 

@@ -7,8 +7,8 @@ measured and how; then add a row.
 
 from __future__ import annotations
 
-from bench import deleting, memory, reading, recovery, saving, starting
-from bench.cases import LATENCY, MEMORY
+from bench import deleting, embedded, memory, reading, recovery, saving, starting
+from bench.cases import EMBEDDED, LATENCY, MEMORY
 from bench.figures import Trial
 
 TRIALS: tuple[Trial, ...] = (
@@ -20,4 +20,5 @@ TRIALS: tuple[Trial, ...] = (
     Trial("XADD while a stream is deleted", deleting.measure, LATENCY, rounds=2),
     Trial("recovery", recovery.measure, rounds=3),
     Trial("BGSAVE", saving.measure, LATENCY, rounds=3),
+    Trial("in the program's own process", embedded.trial, EMBEDDED),
 )
