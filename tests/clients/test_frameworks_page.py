@@ -1,4 +1,4 @@
-"""docs/frameworks.md tells the versions that are pinned, and its Python is Python."""
+"""docs/frameworks.md tells the versions that are pinned, and the tests that there are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+BESIDE = ("fastapi", "httpx")  # what tests of other pages need
 PAGE = (ROOT / "docs" / "frameworks.md").read_text()
 
 
@@ -19,10 +20,15 @@ def row(name: str) -> str:
 
 def test_python_versions() -> None:
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    told = 0
     for requirement in groups["frameworks"]:
         name, version = requirement.split("==")
         name = name.split("[")[0]
+        if name in BESIDE:
+            continue
+        told += 1
         assert version in row("FastStream" if name == "faststream" else name), requirement
+    assert told >= 6
 
 
 def test_node_versions() -> None:
@@ -30,13 +36,6 @@ def test_node_versions() -> None:
         package = json.loads((ROOT / "tests" / "clients" / folder / "package.json").read_text())
         for name, version in package["dependencies"].items():
             assert version in PAGE, f"{name} {version}"
-
-
-def test_snippets_are_python() -> None:
-    snippets = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(snippets) == 3
-    for snippet in snippets:
-        compile(snippet, "docs/frameworks.md", "exec")
 
 
 def test_the_tests_it_names_are_there() -> None:

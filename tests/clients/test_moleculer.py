@@ -1,4 +1,7 @@
-"""moleculer-channels on its Redis adapter, unmodified: the nodes of programs/moleculer_node.js."""
+"""moleculer-channels on its Redis adapter, unmodified: the nodes of programs/moleculer_node.js.
+
+What docs/frameworks.md shows is what moleculer_node.js does.
+"""
 
 from __future__ import annotations
 

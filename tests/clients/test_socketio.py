@@ -1,4 +1,7 @@
-"""socket.io with its Redis adapters, unmodified: programs/socketio_*.js."""
+"""socket.io with its Redis adapters, unmodified: programs/socketio_*.js.
+
+What docs/frameworks.md shows is what socketio_server.js does.
+"""
 
 from __future__ import annotations
 
