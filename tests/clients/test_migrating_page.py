@@ -157,7 +157,7 @@ def test_from_server_to_server(old: Server, new: Server, tmp_path: Path) -> None
         there.xadd("orders", {"orderId": "ord-6"}, id="6-0")
         assert headwater("export", "orders", "--url", there_url, "-o", lines)[0] == 0
         status, said = headwater("import", lines, "--url", here_url)
-        assert (status, "1 entries, 5 there already" in said) == (0, True), said
+        assert (status, "1 entry, 5 there already" in said) == (0, True), said
         assert here.xrange("orders") == there.xrange("orders")
 
 

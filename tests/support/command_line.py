@@ -24,7 +24,14 @@ from headwater.cli.group import group
 
 COMMAND = (sys.executable, "-m", "headwater")
 SECONDS = 30
-_VARIABLES = ("HEADWATER_URL", "HEADWATER_PASSWORD", "HEADWATER_RICH", "NO_COLOR", "COLUMNS")
+_VARIABLES = (
+    "HEADWATER_URL",
+    "HEADWATER_PASSWORD",
+    "HEADWATER_RICH",
+    "NO_COLOR",
+    "COLUMNS",
+    "LINES",
+)
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]")
 
 

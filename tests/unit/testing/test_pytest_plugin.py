@@ -67,12 +67,12 @@ def test_the_mark_says_what_store_and_what_clients(pytester: pytest.Pytester) ->
         """
         import os, pytest
 
-        pytestmark = pytest.mark.headwater(decode_responses=True, config={"maxmemory": "64mb"})
+        pytestmark = pytest.mark.headwater(decode_responses=True, config={"proto-max-bulk-len": "64mb"})
 
         def test_as_the_module_says(headwater, headwater_store):
             headwater.set("a", "b")
             assert headwater.get("a") == "b"
-            assert headwater.config_get("maxmemory") == {"maxmemory": str(64 << 20)}
+            assert headwater.config_get("proto*") == {"proto-max-bulk-len": str(64 << 20)}
             assert headwater_store.path is None
 
         @pytest.mark.headwater(decode_responses=False, durable=True)
