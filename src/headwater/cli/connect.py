@@ -185,11 +185,17 @@ def _has_data(path: str) -> bool:
     )
 
 
+def _library_name() -> dict[str, Any]:
+    """What CLIENT LIST shows; unlike a client's name, nobody is refused for want of the right."""
+    if not hasattr(redis, "DriverInfo"):  # redis-py up to 7.1
+        return {"lib_name": f"redis-py(headwater-cli_v{__version__})"}
+    return {"driver_info": redis.DriverInfo().add_upstream_driver("headwater-cli", __version__)}
+
+
 def _client(url: str, timeout: float | None) -> redis.Redis:
     options: dict[str, Any] = {
         "protocol": 2,
-        # CLIENT LIST shows it; unlike a name, no user is refused for want of the right to set it.
-        "driver_info": redis.DriverInfo().add_upstream_driver("headwater-cli", __version__),
+        **_library_name(),
         "socket_timeout": timeout,
         "retry": Retry(NoBackoff(), 0),
     }
@@ -217,11 +223,8 @@ def _client(url: str, timeout: float | None) -> redis.Redis:
 def _embedded(path: str) -> redis.Redis:
     import headwater
 
-    connect = getattr(headwater, "connect", None)
-    if connect is None:
-        raise Failure(f"this Headwater cannot open a directory ({shown(path)})", "Give a URL.")
     try:
-        client: redis.Redis = connect(path, protocol=2)
+        client: redis.Redis = headwater.connect(path, protocol=2)
     except HeadwaterError as error:
         raise Failure(str(error)) from None
     except OSError as error:
