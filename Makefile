@@ -21,7 +21,7 @@ INSTALLED_TESTS ?= tests/unit/test_build.py tests/unit/test_packaging.py tests/u
 	tests/clients/test_redis_py.py tests/faults/test_lifecycle.py
 
 .DEFAULT_GOAL := help
-.PHONY: help build wheel dist dist-pure serve test test-compiled test-pure test-installed test-slow test-checked lint format bench \
+.PHONY: help build wheel dist dist-pure serve test test-compiled test-embedded test-pure test-installed test-slow test-checked lint format bench \
 	bench-quick bench-record docs annotate clean
 .DELETE_ON_ERROR:
 
@@ -46,12 +46,17 @@ dist-pure: .venv/group-build ## the source distribution, and the wheel without c
 serve: build ## start the server on 127.0.0.1:6379, its data in ./data
 	$(BIN)/headwater serve --dir ./data $(ARGS)
 
-test: ## the whole test suite twice: compiled, then interpreted
+test: ## the whole test suite compiled, what compares with Redis embedded too, and all of it interpreted
 	@$(MAKE) --no-print-directory test-compiled HEADWATER_EXT=require
+	@$(MAKE) --no-print-directory test-embedded HEADWATER_EXT=require
 	@$(MAKE) --no-print-directory test-pure HEADWATER_EXT=require
 
 test-compiled: build .venv/group-test .venv/group-frameworks .venv/group-docs ## the test suite, compiled
 	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
+
+test-embedded: build .venv/group-test ## what compares with a redis-server, with an embedded store in the server's place
+	HEADWATER_PURE= HEADWATER_TEST_MODE=compiled HEADWATER_TEST_SUBJECT=embedded $(BIN)/python -m pytest \
+		$(SIDE_BY_SIDE) -m "not slow" tests/parity $(ARGS)
 
 test-pure: build .venv/group-test ## the test suite without the frameworks, interpreted
 	HEADWATER_PURE=1 HEADWATER_TEST_MODE=interpreted $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not frameworks" $(ARGS)

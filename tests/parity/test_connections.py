@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -117,6 +118,9 @@ def test_names_and_info(pair: Pair) -> None:
     ]
 
 
+@pytest.mark.skipif(
+    os.environ.get("HEADWATER_TEST_SUBJECT", "") == "embedded", reason="all have one address there"
+)
 def test_kill(pair: Pair) -> None:
     victims = [pair.connect() for _ in range(3)]
     answers = []
@@ -184,7 +188,7 @@ def test_monitor(pair: Pair) -> None:
             kind, text = monitor.read()
             assert kind == "+"
             seen.append(
-                re.sub(r"^\d+\.\d{6} \[(\d+) [\d.:]+\]", r"TIME [\1 CLIENT]", text.decode())
+                re.sub(r"^\d+\.\d{6} \[(\d+) [^ \]]+\]", r"TIME [\1 CLIENT]", text.decode())
             )
         lines.append(seen)
     assert lines[0] == lines[1]

@@ -91,7 +91,7 @@ def test_a_snapshot_of_ours(redis_binary: str, start: StartServer, tmp_path: Pat
 def test_killed_and_started_again(start: StartServer, tmp_path: Path) -> None:
     directory = tmp_path / "ours"
     directory.mkdir()
-    ours = start("--dir", str(directory), "--appendfsync", "always")
+    ours = start("--dir", str(directory), "--appendonly", "yes", "--appendfsync", "always")
     fill(ours)
     ours.kill()
-    check(start("--dir", str(directory)))
+    check(start("--dir", str(directory), "--appendonly", "yes"))

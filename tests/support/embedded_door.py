@@ -78,14 +78,15 @@ class _Stream(io.RawIOBase):
 
 
 class EmbeddedServer:
-    """A store of this process. `directory` is where it keeps its data, if it does."""
+    """A store of this process. `directory` is where it keeps its data, if it does:
+    that of the flags, or a new one in the one given."""
 
     kind = "headwater"
 
     def __init__(self, directory: Path, flags: Sequence[str] = ()) -> None:
-        self.directory = directory
         self.config = _config(flags)
-        self.engine = headwater.open(directory / "store", config=self.config)
+        self.directory = Path(self.config.pop("dir", directory / "store"))
+        self.engine = headwater.open(self.directory, config=self.config)
         self._lines: list[Connection] = []
         self._port = 0
 
