@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.maint_notifications import MaintNotificationsConfig
 
 from headwater.embedded.aio_connection import AsyncLocalConnection
 from headwater.embedded.clients import OF_CLIENTS, RETRIES, check_arguments
+from headwater.embedded.versions import spare_maintenance
 
 if TYPE_CHECKING:
     from headwater.embedded.handle import Handle
@@ -38,8 +38,7 @@ def make_async_client(engine: Handle, kwargs: dict[str, Any]) -> AsyncRedis:
     mine = {name: kwargs.pop(name) for name in OF_CLIENTS if name in kwargs}
     kwargs.setdefault("retry", Retry(NoBackoff(), RETRIES))
     kwargs.setdefault("socket_timeout", None)
-    if kwargs.get("maint_notifications_config") is None:
-        kwargs["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
+    spare_maintenance(kwargs, redis.asyncio.Redis)
     pool = redis.asyncio.ConnectionPool(
         connection_class=AsyncLocalConnection, store=engine.store, **kwargs
     )

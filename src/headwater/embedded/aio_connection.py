@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from headwater.embedded.connection import Line, joined
 from headwater.embedded.packing import Packer
@@ -59,11 +61,15 @@ class AsyncLocalConnection(AbstractConnection):
             pieces.append(("client_name", self.client_name))
         return pieces
 
-    async def connect_check_health(
-        self, check_health: bool = True, retry_socket_connect: bool = True
-    ) -> None:
+    async def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
         check(self.store)
-        await super().connect_check_health(check_health, retry_socket_connect)
+        if hasattr(AbstractConnection, "connect_check_health"):
+            await super().connect_check_health(*args, **kwargs)
+        else:  # before 5.3
+            await super().connect()
+
+    async def connect(self) -> None:
+        await self.connect_check_health()
 
     async def _connect(self) -> None:
         line = AsyncLine(self.store.session(make_decoder(self)))
@@ -113,6 +119,10 @@ class AsyncLocalConnection(AbstractConnection):
             raise RedisConnectionError(CLOSED)
         return True
 
+    async def can_read_destructive(self) -> bool:
+        """What `can_read` was called before 8.0."""
+        return await self.can_read()
+
     async def read_response(
         self,
         disable_decoding: bool = False,
@@ -140,16 +150,30 @@ class AsyncLocalConnection(AbstractConnection):
                 if disconnect_on_error:
                     await self.disconnect(nowait=True)
                 raise reply
-        return await super().read_response(
-            disable_decoding,
-            timeout,
-            disconnect_on_error=disconnect_on_error,
-            push_request=push_request,
-        )
+        within = self.socket_timeout if timeout is None else timeout
+        if within == math.inf:
+            within = None
+        try:
+            async with asyncio.timeout(within):
+                reply = await self._next_reply(disable_decoding, push_request)
+        except TimeoutError:
+            if timeout is not None:
+                return None  # as asked for; one may go on waiting
+            if disconnect_on_error:
+                await self.disconnect(nowait=True)
+            raise RedisTimeoutError(f"Timeout reading from {self._host_error()}") from None
+        except BaseException:
+            if disconnect_on_error:
+                await self.disconnect(nowait=True)
+            raise
+        if self.health_check_interval:
+            now = asyncio.get_running_loop().time()
+            self.next_health_check = now + self.health_check_interval
+        if isinstance(reply, ResponseError):
+            raise reply from None
+        return reply
 
-    async def _read_response_from_parser(
-        self, disable_decoding: bool = False, push_request: bool | None = False
-    ) -> Any:
+    async def _next_reply(self, disable_decoding: bool, push_request: bool | None) -> Any:
         if self._reader is None:
             raise RedisConnectionError(CLOSED)
         session = self._reader.session

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from headwater.embedded.connection import LocalConnection
+from headwater.embedded.versions import spare_maintenance
 from headwater.errors import StoreError
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def make_client(engine: Handle, kwargs: dict[str, Any]) -> Redis:
     mine = {name: kwargs.pop(name) for name in OF_CLIENTS if name in kwargs}
     kwargs.setdefault("retry", Retry(NoBackoff(), RETRIES))
     kwargs.setdefault("socket_timeout", None)
-    if kwargs.get("maint_notifications_config") is None:
-        kwargs["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
+    spare_maintenance(kwargs, redis.Redis)
     pool = redis.ConnectionPool(connection_class=LocalConnection, store=engine.store, **kwargs)
     client = Redis(connection_pool=pool, **mine)
     client.store = engine

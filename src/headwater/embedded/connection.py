@@ -10,7 +10,6 @@ from redis.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.utils import SENTINEL
 
 from headwater.embedded.packing import Packer
 from headwater.embedded.parser import (
@@ -23,6 +22,7 @@ from headwater.embedded.parser import (
 )
 from headwater.embedded.session import INCOMPLETE, LocalSession
 from headwater.embedded.store import Store
+from headwater.embedded.versions import SENTINEL
 from headwater.errors import StoreClosed
 from headwater.resp.decoder import Push
 
@@ -85,6 +85,12 @@ class LocalConnection(AbstractConnection):
         check(self.store)
         return Line(self.store.session(make_decoder(self)))
 
+    def _connect_first(self) -> None:
+        if hasattr(self, "connect_check_health"):
+            self.connect_check_health(check_health=False)
+        else:  # before 5.3
+            self.connect()  # type: ignore[no-untyped-call]
+
     def _host_error(self) -> str:
         return f"the store {self.store.path or 'in memory'}"
 
@@ -93,7 +99,7 @@ class LocalConnection(AbstractConnection):
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Execute what is packed; replies are there when this returns, unless a command waits."""
         if self._sock is None:
-            self.connect_check_health(check_health=False)
+            self._connect_first()
         if check_health and self.health_check_interval:
             self.check_health()  # type: ignore[no-untyped-call]
         try:
@@ -142,10 +148,10 @@ class LocalConnection(AbstractConnection):
             if self._sock is None:
                 raise RedisConnectionError(CLOSED)
             session = self._sock.session
-            within = self._socket_timeout if timeout is SENTINEL else timeout
             while True:
                 reply = session.take(disable_decoding)
                 if reply is INCOMPLETE:
+                    within = self.socket_timeout if timeout is SENTINEL else timeout
                     reply = session.read(within, disable_decoding)
                 if type(reply) is Push:
                     reply = self._parser.handle_push_response(list(reply))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from redis._parsers.base import (
-    AsyncPushNotificationsParser,
-    BaseParser,
-    PushNotificationsParser,
-)
+from redis._parsers.base import BaseParser
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from headwater.embedded.versions import AsyncPushNotificationsParser, PushNotificationsParser
 from headwater.errors import StoreClosed
 from headwater.resp.decoder import ReplyDecoder
 

@@ -238,7 +238,7 @@ def test_passwords_and_users(client: Any) -> None:
     client.acl_setuser(
         "reader", enabled=True, passwords=["+secret"], keys=["r:*"], commands=["+get"]
     )
-    reader = client.store.connect(username="reader", password="secret", driver_info=None)
+    reader = client.store.connect(username="reader", password="secret")
     assert reader.get("r:1") is None
     with pytest.raises(redis.exceptions.NoPermissionError):
         reader.get("w:1")
