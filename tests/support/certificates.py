@@ -1,7 +1,7 @@
 """Certificates made for a test: authorities, servers, clients, sound ones and others.
 
 Everything is a file in the directory that is given; keys are small elliptic curves, so that a
-hundred handshakes cost nothing.
+hundred handshakes cost nothing. They name their issuer's key, as Python from 3.13 on demands.
 """
 
 from __future__ import annotations
@@ -17,6 +17,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = datetime.timedelta(days=1)
+
+_SIGNS_OTHERS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Pair:
@@ -48,6 +60,10 @@ class Authority:
             .not_valid_before(now - DAY)
             .not_valid_after(now + DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_SIGNS_OTHERS, critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
+            )
             .sign(self._key, hashes.SHA256())
         )
         self.path = str(directory / f"{name}.crt")
@@ -77,6 +93,10 @@ class Authority:
             .not_valid_after(end)
             .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
             .sign(self._key, hashes.SHA256())
         )
         encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
