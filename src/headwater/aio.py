@@ -27,7 +27,7 @@ def connect(
     """A redis.asyncio.Redis on a store in this process, as `headwater.connect` is a redis.Redis.
 
     `await client.aclose()` closes its share of the store. Several event loops share a store by
-    a client each.
+    a client each. It loads the store before it returns, as `open` does.
     """
     share = open_store(path, config, clock)
     try:
@@ -46,6 +46,7 @@ def open(  # noqa: A001 - it is read as aio.open
 
     The arguments and errors are those of `headwater.open`. It is open when this returns: loading
     a big store holds up the event loop, so do it before the loop has something to do, or in a
-    thread. `async with` closes it, or `await engine.aclose()`.
+    thread: `await asyncio.to_thread(headwater.aio.open, path)`. `async with` closes it, or
+    `await engine.aclose()`.
     """
     return Engine(open_store(path, config, clock))

@@ -66,7 +66,7 @@ class AsyncLocalConnection(AbstractConnection):
         if hasattr(AbstractConnection, "connect_check_health"):
             await super().connect_check_health(*args, **kwargs)
         else:  # before 5.3
-            await super().connect()
+            await super().connect()  # type: ignore[no-untyped-call]
 
     async def connect(self) -> None:
         await self.connect_check_health()

@@ -71,8 +71,8 @@ _slots: dict[str, _Slot] = {}
 def open_store(path: Path | None, settings: Settings | None, clock: Clock | None) -> Share:
     """A share of the store at a path, which is opened if it is not; None: a new one in memory.
 
-    Raises StoreInUse if another process has it, StoreError if it is open with other settings,
-    HeadwaterError, OSError.
+    Raises StoreInUse if another process has it, StoreError if it is open with other settings or
+    the system refuses a file, HeadwaterError.
     """
     given = directives(settings)
     if path is None:
@@ -95,8 +95,13 @@ def open_store(path: Path | None, settings: Settings | None, clock: Clock | None
                 return share
         if store_there is not None:
             store_there.wait_closed()
-        os.makedirs(full, exist_ok=True)
-        store = Store(make_config(full, given), full, given, clock)
+        try:
+            os.makedirs(full, exist_ok=True)
+            store = Store(make_config(full, given), full, given, clock)
+        except FileExistsError:
+            raise StoreError(f"{full} is no directory, and a store is one") from None
+        except OSError as error:
+            raise StoreError(f"the store {full} cannot be opened: {error}") from error
         store.shares = 1
         slot.store = store
         return Share(store)
@@ -124,7 +129,7 @@ def _share_of(
 def _close_all() -> None:
     for store in open_stores():
         with contextlib.suppress(StoreClosed, StoreError):
-            store.close()
+            store.close_at_exit()
 
 
 def _after_fork() -> None:

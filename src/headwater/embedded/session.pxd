@@ -19,6 +19,7 @@ cdef class Entrance:
     cdef public bint sleeping
     cdef public bint aside
     cdef public object refusal          # () -> the exception, or None
+    cdef public object interrupt        # an exception, or None
     cdef public list leaving            # of LocalSession
 
     cpdef object check(self)

@@ -44,10 +44,21 @@ class Entrance:
 
     `inside`: somebody is, and runs something. `refusal`: why nobody may enter any more.
     `sleeping`: the store's own thread waits for something to happen. `aside`: others are let in
-    in the middle of somebody's request, which runs for long.
+    in the middle of somebody's request, which runs for long. `interrupt`: what came up in their
+    thread meanwhile (KeyboardInterrupt), raised when they leave.
     """
 
-    __slots__ = ("aside", "gate", "inside", "leaving", "lock", "loop", "refusal", "sleeping")
+    __slots__ = (
+        "aside",
+        "gate",
+        "inside",
+        "interrupt",
+        "leaving",
+        "lock",
+        "loop",
+        "refusal",
+        "sleeping",
+    )
 
     def __init__(self, lock: Any) -> None:
         self.lock = lock
@@ -57,6 +68,7 @@ class Entrance:
         self.sleeping = False
         self.aside = False
         self.refusal: Any = None
+        self.interrupt: Any = None
         self.leaving: list[Any] = []
 
     def check(self) -> None:
@@ -89,24 +101,43 @@ class Entrance:
                 self.bury()
         finally:
             self.inside = False
+            interrupt = self.interrupt
+            self.interrupt = None
             self.lock.release()
+        if interrupt is not None:
+            raise interrupt
 
     def step_aside(self) -> None:
         """Let other clients in for a moment, in the middle of what is executed inside.
 
-        Only them: the store's own thread waits until all of it is done.
+        Only them: the store's own thread waits until all of it is done. Raises what interrupts
+        the thread, so that its script ends; whatever comes of that, `leave` raises it again.
         """
         gate = self.gate
         assert gate is not None
         in_round = gate.in_round
+        interrupt = self.interrupt
+        self.interrupt = None
         self.aside = True
         self.inside = False
         self.lock.release()
-        sleep(ASIDE_S)
-        self.lock.acquire()
+        came = None
+        try:
+            sleep(ASIDE_S)
+        except BaseException as error:
+            came = error
+        while True:  # without the lock there is no way back
+            try:
+                self.lock.acquire()
+                break
+            except BaseException as error:
+                came = error
         self.inside = True
         self.aside = False
         gate.in_round = in_round
+        self.interrupt = interrupt if came is None else came
+        if came is not None:
+            raise came
 
     def bury(self) -> None:
         """Forget the sessions whose transports were closed."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 from headwater.config import Config
+from headwater.embedded.memory import check_config
 from headwater.errors import StoreError
 
 Setting = str | int | float | bool
@@ -32,10 +33,12 @@ def directives(settings: Settings | None) -> dict[str, str]:
 
 
 def make_config(path: str | None, given: Mapping[str, str]) -> Config:
-    """The configuration of a store; raises ConfigError for a directive that is wrong."""
+    """The configuration of a store; raises ConfigError, StoreError for a wrong directive."""
     config = Config()
     config.place = "config"
     defaults = _MEMORY if path is None else {**_DIRECTORY, "dir": os.fspath(path)}
     for name, value in {**defaults, **given}.items():
         config.assign(name, value.split() if name == "user" else [value])
+    if path is None:
+        check_config(config)
     return config

@@ -17,6 +17,7 @@ from headwater.clock import Clock, ManualClock
 from headwater.commands.session import Session
 from headwater.config import Config
 from headwater.embedded.loop import StoreLoop, new_lock
+from headwater.embedded.memory import refuse_saving
 from headwater.embedded.serving import Serving
 from headwater.embedded.session import Entrance, LocalSession
 from headwater.engine import Engine
@@ -52,9 +53,12 @@ class Store:
         self.given = given
         self.clock = clock
         self._foreign = False  # it is the parent process's
+        self._exiting = False  # the interpreter ends
         self.entrance = Entrance(new_lock())
         self.lock: Any = self.entrance.lock
         self.engine = Engine(config, clock)
+        if path is None:
+            refuse_saving(self.engine)
         self.state = self.engine.state
         self.server = Server(self.engine)
         self.server.spares_garbage = False
@@ -123,7 +127,7 @@ class Store:
     def _refuse(self) -> None:
         """Nobody may come in any more: what is executed from now on would not be kept."""
         if self.entrance.refusal is None:
-            self.entrance.refusal = lambda: StoreClosed(_CLOSED)
+            self.entrance.refusal = _at_exit if self._exiting else lambda: StoreClosed(_CLOSED)
 
     def _hang_up_all(self) -> None:
         """Have all who still wait for a reply read the end."""
@@ -188,8 +192,14 @@ class Store:
             raise StoreError("a store cannot be closed from the middle of one of its commands")
         with self.lock:
             if self.entrance.refusal is None:
+                self._end_script()
                 self.server.request_shutdown()
         self.wait_closed()
+
+    def close_at_exit(self) -> None:
+        """As `close`, when the interpreter ends: threads that are still at it end in silence."""
+        self._exiting = True
+        self.close()
 
     def crash(self) -> None:
         """End as a process that is killed: nothing is written any more, the directory is free."""
@@ -197,9 +207,15 @@ class Store:
             raise StoreError("a store cannot be crashed from the middle of one of its commands")
         with self.lock:
             if self.entrance.refusal is None:
+                self._end_script()
                 self.entrance.refusal = lambda: StoreClosed(_CRASHED)
                 self.server.abandon()
         self.wait_closed()
+
+    def _end_script(self) -> None:
+        """A script that runs for too long is not waited for, and nothing of it is kept."""
+        if self.state.busy is not None:
+            self.state.scripting.abort()
 
     def wait_closed(self) -> None:
         """Return when the thread of a store that is being closed has ended."""
@@ -213,6 +229,14 @@ class Store:
         self.entrance.inside = False
         self.entrance.refusal = lambda: StoreClosed(_FORKED)
         self.engine.persistence.disown()
+
+
+def _at_exit() -> BaseException:
+    """What a thread gets that uses a store when the interpreter has closed it.
+
+    A daemon thread would be gone a moment later without a word: it ends, and prints nothing.
+    """
+    return SystemExit() if threading.current_thread().daemon else StoreClosed(_CLOSED)
 
 
 _open_stores: weakref.WeakSet[Store] = weakref.WeakSet()

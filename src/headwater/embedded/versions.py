@@ -34,7 +34,7 @@ except ImportError:  # before 5.3
     class AsyncPushNotificationsParser(PushNotificationsParser):  # type: ignore[no-redef]
         """As PushNotificationsParser, for redis.asyncio."""
 
-        async def handle_push_response(self, response: Any) -> Any:
+        async def handle_push_response(self, response: Any) -> Any:  # type: ignore[override]
             handler = _handler(self, response)
             return None if handler is None else await handler(response)
 
@@ -58,7 +58,7 @@ def spare_maintenance(kwargs: dict[str, Any], client: Any) -> None:
     Only clients that know of it (redis.Redis from 7.0 on, redis.asyncio.Redis later) can be told.
     """
     known = _MAINTENANCE in inspect.signature(client.__init__).parameters
-    if known and kwargs.get(_MAINTENANCE) is None:
+    if known and MaintNotificationsConfig is not None and kwargs.get(_MAINTENANCE) is None:
         kwargs[_MAINTENANCE] = MaintNotificationsConfig(enabled=False)
 
 

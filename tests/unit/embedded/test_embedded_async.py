@@ -110,6 +110,21 @@ def test_closing_the_client_closes_the_store(tmp_path: Path) -> None:
         assert again.xlen("s") == 1
 
 
+def test_opened_by_another_thread(tmp_path: Path) -> None:
+    async def program() -> None:
+        async with await asyncio.to_thread(headwater.aio.open, tmp_path / "s") as engine:
+            client = await asyncio.to_thread(headwater.aio.connect, tmp_path / "s")
+            by_client = asyncio.create_task(client.xread({"s": "$"}, block=0))
+            by_engine = asyncio.create_task(engine.xread({"s": "$"}, block=0))
+            await wait_blocked(client, 2)
+            entry_id = await engine.xadd("s", {"a": 1})
+            assert (await by_engine)[0][1][0][0] == entry_id
+            assert await by_client
+            await client.aclose()
+
+    asyncio.run(program())
+
+
 def test_both_kinds_of_client_on_one_store() -> None:
     with headwater.open() as engine:
         plain = engine.connect()

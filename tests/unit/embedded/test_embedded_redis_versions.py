@@ -12,9 +12,10 @@ from redis.maint_notifications import MaintNotificationsConfig
 from headwater.embedded.versions import spare_maintenance
 
 WITHOUT = """
-import asyncio, inspect, math, sys
-import redis, redis.asyncio, redis._parsers.base, redis.utils
-del redis.utils.SENTINEL
+import asyncio, sys
+import redis, redis.asyncio, redis._parsers.base
+from redis.maint_notifications import MaintNotificationsConfig
+OFF = MaintNotificationsConfig(enabled=False)  # of what this version cannot be freed
 del redis._parsers.base.PushNotificationsParser
 del redis._parsers.base.AsyncPushNotificationsParser
 sys.modules["redis.maint_notifications"] = None
@@ -24,7 +25,9 @@ import headwater, headwater.aio
 
 PLAIN = """
 for protocol in (2, 3):
-    with headwater.connect(protocol=protocol, decode_responses=True) as client:
+    with headwater.connect(
+        protocol=protocol, decode_responses=True, maint_notifications_config=OFF
+    ) as client:
         heard = []
         pubsub = client.pubsub(push_handler_func=heard.append if protocol == 3 else None)
         pubsub.subscribe("news")
@@ -38,7 +41,8 @@ for protocol in (2, 3):
         with client.pipeline() as pipe:
             assert pipe.xadd("s", {"a": 1}, id="1-0").xlen("s").execute() == ["1-0", 1]
         assert client.xread({"s": "$"}, block=1) in ([], {}, None)
-        short = client.store.connect(socket_timeout=0.01, retry=None)
+        few = {"socket_timeout": 0.01, "retry": None}
+        short = client.store.connect(maint_notifications_config=OFF, **few)
         try:
             short.xread({"s": "$"}, block=0)
         except redis.TimeoutError:

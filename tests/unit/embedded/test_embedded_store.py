@@ -35,6 +35,18 @@ def test_a_directory_is_made_and_found_again(tmp_path: Path) -> None:
         assert client.xrange("orders") == [(entry_id, {b"id": b"7"})]
 
 
+def test_a_path_that_cannot_be_a_directory(tmp_path: Path) -> None:
+    file = tmp_path / "events.hw"
+    file.write_text("")
+    with pytest.raises(StoreError, match=r"events\.hw is no directory"):
+        headwater.open(file)
+    with pytest.raises(StoreError, match=r"cannot be opened: .*Not a directory"):
+        headwater.connect(file / "deeper")
+    file.unlink()
+    with headwater.open(file) as engine:
+        assert engine.ping()
+
+
 def test_one_path_is_one_store_until_the_last_lets_go(tmp_path: Path) -> None:
     path = tmp_path / "events.hw"
     first = headwater.open(path)
