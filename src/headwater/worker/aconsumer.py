@@ -17,6 +17,7 @@ from headwater.worker.errors import WorkerError
 from headwater.worker.held import Held, Verdict
 from headwater.worker.machine import Machine
 from headwater.worker.stopping import Signals
+from headwater.worker.threads import HandlerThread
 from headwater.worker.wire import Flow, Pause
 
 T = TypeVar("T")
@@ -213,6 +214,8 @@ class AsyncConsumer(BaseConsumer[T]):
                 if not waiter.done() or waiter.cancelled():
                     with contextlib.suppress(ValueError):
                         self._waiters.remove(waiter)
+                elif _is_cancelled():
+                    self._wake_one()  # it was woken, and cannot come
 
     def _wake_one(self) -> None:
         while self._waiters:
@@ -281,14 +284,27 @@ class AsyncConsumer(BaseConsumer[T]):
     async def _work(self, handler: AsyncHandler[T]) -> None:
         # An object may be called like a coroutine function, too.
         is_async = any(map(inspect.iscoroutinefunction, (handler, type(handler).__call__)))
-        while (entry := await self._next()) is not None:
-            async with entry:
-                if is_async:
-                    await handler(entry)
-                else:
-                    result = await asyncio.to_thread(handler, entry)
-                    if inspect.isawaitable(result):
-                        await result
+        thread = None if is_async else HandlerThread()
+        try:
+            while (entry := await self._next()) is not None:
+                async with entry:
+                    await self._handle(handler, entry, thread)
+        finally:
+            if thread is not None:
+                thread.end()
+
+    async def _handle(
+        self, handler: AsyncHandler[T], entry: AsyncEntry[T], thread: HandlerThread | None
+    ) -> None:
+        try:
+            result = handler(entry) if thread is None else await thread.call(handler, entry)
+            if inspect.isawaitable(result):
+                await result
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            # It was something else that was cancelled: the handler failed.
+            raise WorkerError("something that the handler waited for was cancelled") from error
 
     @contextlib.asynccontextmanager
     async def running(self, handler: AsyncHandler[T]) -> AsyncIterator[AsyncConsumer[T]]:
@@ -329,6 +345,12 @@ class AsyncConsumer(BaseConsumer[T]):
             return held.deliveries
         machine: Machine = self._open_machine()
         return await self._client.drive(machine.count_deliveries(held), _no_pause)
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody wants the task to end that this is called in."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _pauses(bell: asyncio.Event) -> Callable[[Pause], Awaitable[None]]:

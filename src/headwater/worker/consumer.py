@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -267,7 +268,10 @@ class Consumer(BaseConsumer[T]):
         try:
             while (entry := self._next()) is not None:
                 with entry:
-                    handler(entry)
+                    try:
+                        handler(entry)
+                    except asyncio.CancelledError as error:  # of a loop that the handler ran
+                        raise WorkerError("what the handler waited for was cancelled") from error
         except RuntimeError:
             if self._machine is not None:
                 raise

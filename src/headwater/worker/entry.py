@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
@@ -68,14 +69,17 @@ def verdict_on(entry: BaseEntry[Any], error: BaseException | None) -> tuple[Verd
     if isinstance(error, Exception):
         log.error("entry %s of %s failed", entry.id, entry.stream, exc_info=error)
         return Verdict.FAIL, True
-    return Verdict.RETURN, False
+    if isinstance(error, KeyboardInterrupt | GeneratorExit | asyncio.CancelledError):
+        return Verdict.RETURN, False
+    return Verdict.FAIL, False  # it would end one worker after the other
 
 
 class Entry(BaseEntry[T]):
     """An entry of a Consumer.
 
     `with entry as data:` acknowledges it behind the block. An exception fails it instead (it is
-    logged, and does not leave the block), Reject makes it a dead letter.
+    logged, and does not leave the block), Reject makes it a dead letter. SystemExit fails it, too,
+    and leaves the block; what Ctrl-C interrupts is given back.
     """
 
     __slots__ = ("_consumer",)

@@ -26,7 +26,14 @@ from typing import Any
 from headwater.worker import features, scripts
 from headwater.worker.errors import WorkerError
 from headwater.worker.held import Held, Place, Verdict
-from headwater.worker.options import Options, Terms, managed_terms, ms, own_terms
+from headwater.worker.options import (
+    CONSUMER_TTL,
+    Options,
+    Terms,
+    managed_terms,
+    ms,
+    own_terms,
+)
 from headwater.worker.wire import (
     Flow,
     Pause,
@@ -37,6 +44,7 @@ from headwater.worker.wire import (
     claimed_ids,
     entries_read,
     evaluate,
+    is_full,
     is_gone,
     is_passing,
     mapping,
@@ -56,6 +64,9 @@ LONG_IDLE_MS = 86_400_000
 
 TERMS_EVERY = 30.0
 """Seconds until it is looked whether the group's settings are still the same."""
+
+TIDY_EVERY = 600.0
+"""Seconds until names of killed workers are looked for again; the first time within a minute."""
 
 RECONNECT_BASE = 0.05
 
@@ -110,6 +121,7 @@ class Machine:
         self._claim_at = 0.0
         self._beat_at = 0.0
         self._terms_at = 0.0
+        self._tidy_at = 0.0
         self._read_failures = 0
         self._keep_failures = 0
 
@@ -400,8 +412,21 @@ class Machine:
                 yield from self._beat(ids[i : i + SCRIPT_IDS])
         if self.terms.managed and now >= self._terms_at and self._is_set_up:
             yield from self._read_terms()
+        if not self.terms.managed and now >= self._tidy_at and self._is_set_up:
+            yield from self._tidy(now)
         if not self._unsaid:
             yield Pause(max(0.0, min(self._beat_at, now + every) - self._clock()))
+
+    def _tidy(self, now: float) -> Flow[None]:
+        """Delete what killed workers left of themselves; Headwater does so by CONSUMERTTL."""
+        self._tidy_at = now + TIDY_EVERY * self._rng.uniform(0.8, 1.2)
+        words = (self.options.group, self.name, ms(CONSUMER_TTL))
+        try:
+            yield from evaluate(scripts.TIDY, (self.options.stream,), words)
+        except Exception as error:
+            if is_passing(error) or is_gone(error):
+                raise
+            log.debug("%s: names of killed workers stay: %s", self._label(), error)
 
     def _beat(self, ids: list[bytes]) -> Flow[None]:
         """Show that entries are worked on; find out which are not ours any more."""
@@ -505,7 +530,13 @@ class Machine:
             if self._was_set_up:
                 self._forget_all()
         except Exception as error:
-            if not str(error).startswith("BUSYGROUP"):
+            if is_full(error):
+                # It cannot be made, but it may be there, and working on it makes room.
+                try:
+                    yield ("XPENDING", *group)
+                except Exception:
+                    raise error from None
+            elif not str(error).startswith("BUSYGROUP"):
                 raise
         if known.settings:
             current = mapping((yield ("XGROUP CFGGET", *group)))
@@ -524,6 +555,7 @@ class Machine:
         # A crowd of consumers that start together does not look for others' entries all at once.
         self._claim_at = self._clock() + self._rng.uniform(0.0, 0.1)
         self._beat_at = 0.0
+        self._tidy_at = self._clock() + self._rng.uniform(0.0, 60.0)
         self.wake_keeper()
 
     def _read_terms(self) -> Flow[None]:

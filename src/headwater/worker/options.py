@@ -20,11 +20,16 @@ from headwater.worker.wire import Word, as_text
 ACK_WAIT = 30.0
 MAX_DELIVERIES = 5
 BACKOFF = (5.0, 30.0, 120.0, 600.0)
+CONSUMER_TTL = 3600.0
+"""A name that was made up is deleted when it was not used for so long: its worker was killed."""
 
 
 def generated_name() -> str:
-    """A name that no other consumer has: machine, process, and something random."""
-    return f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(32):08x}"
+    """A name that no other consumer has: machine, process, and something random.
+
+    scripts.TIDY knows such names by their end.
+    """
+    return f"{socket.gethostname()}-{os.getpid()}-hw{random.getrandbits(32):08x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,8 @@ class Options:
         ):
             if value is not None and value != as_text(current[name]):
                 wanted += [word, value]
+        if self.name is None and current.get("consumerttl") == 0:
+            wanted += ["CONSUMERTTL", ms(CONSUMER_TTL)]
         return wanted
 
 

@@ -32,6 +32,9 @@ local function bury(row, reason)
     local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
     if entry then
         local words = entry[2]
+        if #words > 7000 then
+            words = {}  -- more than Lua can hand on; the entry itself stays in the stream
+        end
         local now = redis.call('TIME')
         local added = {
             'original_stream', KEYS[1], 'original_id', id, 'group', ARGV[1],
@@ -152,4 +155,27 @@ return -1
 )
 """Delete our own consumer, unless it has something pending: that would be lost."""
 
-ALL = (BEAT, TAKE, BURY, NACK, RETURN, RETIRE)
+TIDY = Script(
+    """
+local gone = 0
+for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+    local facts = {}
+    for i = 1, #row, 2 do
+        facts[row[i]] = row[i + 1]
+    end
+    if facts.pending == 0 and facts.idle >= tonumber(ARGV[3]) and facts.name ~= ARGV[2]
+        and string.find(facts.name, '%-%d+%-hw' .. string.rep('%x', 8) .. '$') then
+        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], facts.name)
+        gone = gone + 1
+        if gone == 500 then
+            break
+        end
+    end
+end
+return gone
+"""
+)
+"""Delete consumers of killed workers: with made up names, nothing pending, and idle for ARGV[3] ms.
+One that lives nevertheless loses nothing, as its next read makes it again; returns how many."""
+
+ALL = (BEAT, TAKE, BURY, NACK, RETURN, RETIRE, TIDY)

@@ -11,6 +11,7 @@ functions here make one of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -53,6 +54,9 @@ class Pause:
 Effect = Command | Commands | Pause
 Flow = Generator[Effect, Any, T]
 
+_IN_SCRIPT = re.compile(r"Error running script .*@user_script: ?\d+: -?")
+"""Redis before 7: "Error running script (call to f_...): @user_script:3: @user_script: 3: -OOM"."""
+
 REFUSALS = ("LOADING", "MISCONF", "BUSY ", "NOREPLICAS", "READONLY", "OOM ", "MASTERDOWN")
 
 
@@ -73,12 +77,24 @@ def is_passing(error: BaseException) -> bool:
         | TryAgainError,
     ):
         return True
-    return isinstance(error, ResponseError) and str(error).startswith(REFUSALS)
+    return isinstance(error, ResponseError) and _reason(error).startswith(REFUSALS)
+
+
+def _reason(error: BaseException) -> str:
+    """The text of an error; of one in a script the error of the command in it."""
+    text = str(error)
+    in_script = _IN_SCRIPT.match(text)
+    return text if in_script is None else text[in_script.end() :]
 
 
 def is_gone(error: BaseException) -> bool:
     """Whether the stream or its group does not exist any more."""
-    return isinstance(error, ResponseError) and str(error).startswith(("NOGROUP", "UNBLOCKED"))
+    return isinstance(error, ResponseError) and _reason(error).startswith(("NOGROUP", "UNBLOCKED"))
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the server has no memory left."""
+    return isinstance(error, OutOfMemoryError) or _reason(error).startswith("OOM ")
 
 
 def evaluate(script: Script, keys: Sequence[Word], arguments: Iterable[Word]) -> Flow[Any]:

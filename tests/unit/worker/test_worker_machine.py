@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
 
-from headwater.worker import scripts
+from headwater.worker import scripts, wire
 from headwater.worker.errors import ConfigurationError, WorkerError
 from headwater.worker.held import Verdict
 from headwater.worker.machine import LONG_IDLE_MS, Machine
-from headwater.worker.options import Options, Terms
+from headwater.worker.options import Options, Terms, generated_name
 from headwater.worker.wire import Pause
 
 BUSY = redis.ResponseError("BUSYGROUP Consumer Group name already exists")
@@ -389,6 +390,9 @@ CURRENT = {
         ({}, {**CURRENT, "ackwait": 0, "lease": b"connection"}, []),
         ({}, {**CURRENT, "ackwait": 0}, ["ACKWAIT", 30_000]),
         ({"order_by": "customer"}, CURRENT, ["ORDERBY", "customer"]),
+        ({}, {**CURRENT, "consumerttl": 0}, ["CONSUMERTTL", 3_600_000]),
+        ({}, {**CURRENT, "consumerttl": 5000}, []),
+        ({"name": "pod-1"}, {**CURRENT, "consumerttl": 0}, []),
     ],
 )
 def test_what_is_set(options: dict[str, Any], current: dict[str, Any], words: list[Any]) -> None:
@@ -420,3 +424,61 @@ def test_waits() -> None:
     assert [terms.wait_after(n) for n in (0, 1, 2, 3, 9)] == [1.0, 1.0, 2.0, 2.0, 2.0]
     assert terms.beat == 0.5
     assert Terms(waits=()).beat is None
+
+
+FULL = redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+GONE = redis.ResponseError("NOGROUP No such key 's' or consumer group 'g'")
+
+
+def test_a_group_that_is_there_already_on_a_server_that_is_full() -> None:
+    """It refuses to make the group; working on what is in it is how there will be room again."""
+    talk = Talk(Case().machine.reading())
+    talk.answer(PLAIN)
+    assert talk.answer(FULL) == ("XPENDING", "s", "g")
+    assert talk.answer([0, None, None, None])[:4] == ("XPENDING", "s", "g", b"-")
+
+
+def test_a_group_that_cannot_be_made_on_a_server_that_is_full() -> None:
+    talk = Talk(Case().machine.reading())
+    talk.answer(PLAIN)
+    assert talk.answer(FULL) == ("XPENDING", "s", "g")
+    assert isinstance(talk.answer(GONE), Pause)
+    assert talk.answer(None)[0] == "COMMAND INFO"
+
+
+@pytest.mark.parametrize(
+    "answer", [3, redis.ResponseError("The user executing the script can't run this command")]
+)
+def test_names_of_killed_workers_are_deleted_now_and_then(answer: Any) -> None:
+    case = Case()
+    case.reads()
+    keeper = Talk(case.machine.keeping())
+    assert isinstance(keeper.asked, Pause)
+    case.now += 60.0
+    assert keeper.answer(None) == (scripts.TIDY, "g", "me", 3_600_000)
+    assert isinstance(keeper.answer(answer), Pause)
+    case.now += 400.0
+    assert isinstance(keeper.answer(None), Pause)
+    case.now += 400.0
+    assert keeper.answer(None)[0] is scripts.TIDY
+
+
+def test_a_name_that_is_made_up_ends_as_the_script_looks_for() -> None:
+    assert re.search(r"-\d+-hw[0-9a-f]{8}$", generated_name())
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "Error running script (call to f_13a7): @user_script:3: ",
+        "Error running script (call to f_13a7): @user_script:3: @user_script: 3: -",
+    ],
+)
+def test_errors_in_scripts_of_old_and_new_servers(before: str) -> None:
+    gone = redis.ResponseError(f"{before}NOGROUP No such key 's' or consumer group 'g'")
+    assert (wire.is_gone(gone), wire.is_passing(gone)) == (True, False)
+    full = redis.ResponseError(f"{before}OOM command not allowed when used memory > 'maxmemory'.")
+    assert (wire.is_gone(full), wire.is_passing(full), wire.is_full(full)) == (False, True, True)
+    wrong = redis.ResponseError(f"{before}WRONGTYPE Operation against a key: -OOM")
+    assert (wire.is_gone(wrong), wire.is_passing(wrong)) == (False, False)
