@@ -158,6 +158,8 @@ def _open(url: str, create: bool, timeout: float | None) -> Link:
             "directory.",
             MISUSED,
         )
+    if not url:
+        raise Failure("the address is empty", "Give redis://HOST:PORT, or a directory.", MISUSED)
     if not os.path.isdir(url):
         host, colon, port = url.rpartition(":")
         if colon and port.isdigit() and "/" not in url:

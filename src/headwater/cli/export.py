@@ -108,6 +108,14 @@ def export(
         _tell(out, told, url, path, time.monotonic() - begun)
 
 
+def _missing(key: bytes) -> Failure:
+    """The failure for a key that is not there; it may be the name of the file to write."""
+    name = shown(key)
+    if os.path.splitext(name)[1].lower() in _ENDINGS:
+        return Failure(f"there is no key {name}", f"If that is the file to write: -o {name}")
+    return no_such_key(name)
+
+
 def _directory(url: str, appenddirname: str, dbfilename: str) -> DataDirectory:
     return DataDirectory(Disk(), os.path.normpath(url), appenddirname, dbfilename)
 
@@ -140,7 +148,7 @@ def _from_server(
             reader.close()
     for key in keys:
         if not link.call("EXISTS", key):
-            raise no_such_key(shown(key))
+            raise _missing(key)
     with whole_file(path) as file:
         if keys:
             with out.progress("exporting keys", len(keys)):
@@ -283,7 +291,7 @@ def _chosen(engine: Engine, database: int, keys: list[bytes], file: IO[bytes]) -
     for key in keys:
         value = table.lookup_read(key)
         if value is None:
-            raise no_such_key(shown(key))
+            raise _missing(key)
         writer.add(database, key, dump_payload(value, True), value.expire_at)
     return writer.finish()
 
@@ -298,7 +306,7 @@ def _json_lines(
     for key in keys:
         kind = call("TYPE", key).decode()
         if kind == "none":
-            raise no_such_key(shown(key))
+            raise _missing(key)
         if kind != "stream":
             raise not_a_stream(shown(key), kind)
     total, others = 0, 0

@@ -125,6 +125,11 @@ def _reply(text: str, shown_url: str) -> Failure:
     lower = text.lower()
     if "unknown command" in lower or "unknown subcommand" in lower:
         return Failure(f"the server at {shown_url} does not have that: {_sentence(text)}")
+    if "db index is out of range" in lower:
+        return Failure(
+            f"{shown_url} has no database of that number",
+            "`CONFIG GET databases` tells how many it has, 16 in most cases, from 0 on.",
+        )
     if lower.startswith("wrongtype"):
         return Failure("the key holds no stream", "`headwater ls` lists the streams.")
     return Failure(_sentence(text))

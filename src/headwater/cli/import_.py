@@ -10,7 +10,7 @@ import click
 import redis
 
 from headwater.cli.add import opened
-from headwater.cli.connect import URL_VARIABLE, Link, open_link
+from headwater.cli.connect import URL_VARIABLE, Link, open_link, shown_url
 from headwater.cli.failure import FAILED, MISUSED, Failure
 from headwater.cli.output import Output
 from headwater.cli.parameters import CONTEXT, KEY, json_option, reported
@@ -81,7 +81,12 @@ def import_(
         if url is None and (replace or skip_existing):
             raise Failure("--replace and --skip-existing go with --url", status=MISUSED)
         if url is None and directory is None and os.environ.get(URL_VARIABLE):
-            out.note(f"note: {URL_VARIABLE} does not count here; --url names a server to fill")
+            raise Failure(
+                f"{URL_VARIABLE} names a server, and `import` by itself fills the directory it is "
+                "called in",
+                f"Say which is meant: --url {shown_url(os.environ[URL_VARIABLE])}, or --dir .",
+                MISUSED,
+            )
         if url is not None:
             present = REPLACE if replace else SKIP if skip_existing else REFUSE
             with open_link(url) as link:

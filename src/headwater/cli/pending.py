@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from headwater.cli.connect import Link
-from headwater.cli.failure import Failure
+from headwater.cli.failure import MISUSED, Failure
 from headwater.cli.gathering import age_of, server_ms
 from headwater.cli.moments import SPAN
 from headwater.cli.output import Cell, Column, Output
@@ -73,7 +73,7 @@ def pending_entries(
 
 @click.command("pending", context_settings=CONTEXT)
 @click.argument("key", type=KEY)
-@click.argument("group", type=GROUP)
+@click.argument("group", type=GROUP, required=False)
 @click.option("--consumer", "-c", type=CONSUMER, metavar="NAME", help="Only what NAME has.")
 @click.option(
     "--idle", "-i", type=SPAN, default=0, metavar="SPAN", help="Only what has been out this long."
@@ -92,7 +92,7 @@ def pending(
     link: Link,
     out: Output,
     key: bytes,
-    group: bytes,
+    group: bytes | None,
     consumer: bytes | None,
     idle: int,
     count: int,
@@ -105,6 +105,8 @@ def pending(
     OUT FOR     how long ago it was last delivered
     DELIVERIES  how often it was
     """
+    if group is None:
+        raise _which_group(link, key)
     facts = link.group_info(key, group)
     if consumer is not None:
         _require_consumer(link, key, group, consumer)
@@ -130,6 +132,15 @@ def pending(
         out.note(
             f"{count:,} shown, {facts['pending']:,} are pending in the group: --count 0 shows all"
         )
+
+
+def _which_group(link: Link, key: bytes) -> Failure:
+    link.require_stream(key)
+    names = [shown(facts["name"]) for facts in link.groups(key)]
+    if not names:
+        return Failure(f"{shown(key)} has no groups: nothing is pending")
+    known = ", ".join(names[:10]) + (", ..." if names[10:] else "")
+    return Failure(f"which group of {shown(key)}?", f"Its groups: {known}", MISUSED)
 
 
 def _require_consumer(link: Link, key: bytes, group: bytes, consumer: bytes) -> None:

@@ -12,6 +12,7 @@ import redis
 from headwater._version import REDIS_VERSION
 from headwater.cli.connect import Link
 from headwater.cli.failure import Failure
+from headwater.cli.gathering import server_ms
 from headwater.cli.reading import Databases, connection_of, keys_of
 from headwater.rdb.crc64 import crc64
 from headwater.rdb.encoder import standard_aux
@@ -238,15 +239,14 @@ class Dumper:
             page = keys[begin : begin + self._size]
             begin += len(page)
             time_command = "PEXPIRETIME" if self._has_expiretime else "PTTL"
-            commands: list[tuple[Any, ...]] = [("TIME",)]
+            commands: list[tuple[Any, ...]] = []
             for key in page:
                 commands += [("DUMP", key), (time_command, key)]
-            found = self.databases.calls(database, commands)
-            for reply in found:
+            now_ms = 0 if self._has_expiretime else server_ms(self._link)
+            replies = self.databases.calls(database, commands)
+            for reply in replies:
                 if isinstance(reply, Exception):
                     raise reply
-            (seconds, micros), *replies = found
-            now_ms = 0 if self._has_expiretime else int(seconds) * 1000 + int(micros) // 1000
             total = 0
             for key, payload, ttl in zip(page, replies[::2], replies[1::2], strict=True):
                 if payload is None:
@@ -286,4 +286,4 @@ def dump_keys(link: Link, keys: list[bytes], file: IO[bytes]) -> Written:
 
 
 def _writer(link: Link, file: IO[bytes]) -> RdbWriter:
-    return RdbWriter(file, int(link.call("TIME")[0]))
+    return RdbWriter(file, server_ms(link) // 1000)

@@ -174,10 +174,15 @@ def _show(out: Output, frame: Frame, sort: str, url: str) -> None:
     out.line()
 
 
+def _uptime(info: dict[str, str]) -> str:
+    """Since when the server runs; nothing for a user who may not ask."""
+    seconds = info.get("uptime_in_seconds")
+    return "" if seconds is None else f"up {duration_words(int(seconds) * 1000)}  "
+
+
 def head_lines(frame: Frame, url: str) -> list[list[Cell]]:
     """The lines above the tables: what server this is, and how it does."""
     info = frame.info
-    uptime = int(info.get("uptime_in_seconds", 0)) * 1000
     memory = size_words(int(info.get("used_memory", 0)))
     most = int(info.get("maxmemory", 0))
     if most:
@@ -185,7 +190,7 @@ def head_lines(frame: Frame, url: str) -> list[list[Cell]]:
     lines: list[list[Cell]] = [
         [
             (frame.server, "strong"),
-            f"  {url}  up {duration_words(uptime)}  ",
+            f"  {url}  {_uptime(info)}",
             (time_words(frame.now_ms)[:19], "dim"),
         ],
     ]

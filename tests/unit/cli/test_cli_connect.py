@@ -88,6 +88,18 @@ def test_no_socket(tmp_path: Path) -> None:
     assert f"there is no socket at unix://{tmp_path}/nothing.sock" in done.err
 
 
+def test_an_empty_address() -> None:
+    done = run("ls", "--url", "")
+    assert (done.status, "the address is empty" in done.err) == (2, True)
+
+
+def test_no_such_database(headwater: Server) -> None:
+    done = run("ls", "--url", f"redis://127.0.0.1:{headwater.port}/99")
+    assert done.status == 1
+    assert "/99 has no database of that number" in done.err
+    assert "CONFIG GET databases" in done.err
+
+
 def test_no_such_directory(tmp_path: Path) -> None:
     done = run("ls", "-u", str(tmp_path / "nowhere"))
     assert done.status == 2

@@ -270,6 +270,16 @@ def test_pending_with_its_options(here: Here) -> None:
     assert "none of the 4" in here.run("pending", "orders", "billing", "-i", "1d").err
 
 
+def test_pending_without_a_group(here: Here) -> None:
+    here.orders()
+    done = here.run("pending", "orders")
+    assert done.status == 2
+    assert "which group of orders?" in done.err
+    assert "billing" in done.err
+    here.client.xadd("alone", {"a": 1})
+    assert "alone has no groups" in here.run("pending", "alone").err
+
+
 def test_pending_of_many(here: Here) -> None:
     pipeline = here.client.pipeline(transaction=False)
     for number in range(1, 2501):

@@ -67,7 +67,8 @@ def test_the_mark_says_what_store_and_what_clients(pytester: pytest.Pytester) ->
         """
         import os, pytest
 
-        pytestmark = pytest.mark.headwater(decode_responses=True, config={"proto-max-bulk-len": "64mb"})
+        CONFIG = {"proto-max-bulk-len": "64mb"}
+        pytestmark = pytest.mark.headwater(decode_responses=True, config=CONFIG)
 
         def test_as_the_module_says(headwater, headwater_store):
             headwater.set("a", "b")
