@@ -39,6 +39,8 @@ _NUMBERS = {
 }
 """The options with one number, and the settings they set."""
 
+_OPTIONS = frozenset((*_NUMBERS, b"BACKOFF", b"DEADLETTER", b"ORDERBY", b"LEASE"))
+
 _LEASES = {b"TIME": LEASE_TIME, b"CONNECTION": LEASE_CONNECTION}
 
 
@@ -56,7 +58,7 @@ def xgroup_cfgset(session: Session, request: Request, reply: Reply) -> None:
     stream = stream_of_xgroup(session, request)
     group = group_of_xgroup(stream, request)
     before = settings_of(group)
-    settings = _changed(before, request)
+    settings = _changed(session, before, request)
     if settings.encode() != before.encode():
         state = session.state
         database = session.database
@@ -89,13 +91,15 @@ def xgroup_cfgget(session: Session, request: Request, reply: Reply) -> None:
     write_backlog(stream, group, session.state.clock.now_ms, reply)
 
 
-def _changed(settings: GroupSettings, request: Request) -> GroupSettings:
+def _changed(session: Session, settings: GroupSettings, request: Request) -> GroupSettings:
     """The settings with what the request says from argument 4 on; raises what is wrong with it."""
     values = {name: getattr(settings, name) for name in GroupSettings.__slots__}
     i = 4
     while i < request.argc:
         option = request.arg(i).upper()
         i += 1
+        if option not in _OPTIONS:
+            raise errors.CFGSET_OPTION.error(option[:128])
         if i == request.argc:
             raise errors.CFGSET_NO_VALUE.error(option[:128])
         if option in _NUMBERS:
@@ -107,19 +111,19 @@ def _changed(settings: GroupSettings, request: Request) -> GroupSettings:
             dead_letter = request.arg(i)
             if dead_letter == request.arg(2):
                 raise errors.CFGSET_OWN_DEAD_LETTER.error()
+            if dead_letter:
+                stream_to_read(session.database, dead_letter)  # or WRONGTYPE
             values["dead_letter"] = dead_letter
             i += 1
         elif option == b"ORDERBY":
             values["order_by"] = request.arg(i)
             i += 1
-        elif option == b"LEASE":
+        else:
             lease = request.arg(i).upper()
             if lease not in _LEASES:
                 raise errors.CFGSET_LEASE.error()
             values["lease"] = _LEASES[lease]
             i += 1
-        else:
-            raise errors.CFGSET_OPTION.error(option[:128])
     return GroupSettings(**values)
 
 
@@ -127,7 +131,7 @@ def _backoff(request: Request, i: int) -> tuple[tuple[int, ...], int]:
     """The values of BACKOFF from argument `i` on, and where they end; a lone 0 is off."""
     waits_ms = [_number(request, i, b"BACKOFF")]
     i += 1
-    while i < request.argc and request.arg(i)[:1].isdigit():
+    while i < request.argc and not _is_option(request.arg(i).upper()):
         waits_ms.append(_number(request, i, b"BACKOFF"))
         i += 1
     if waits_ms == [0]:
@@ -137,6 +141,11 @@ def _backoff(request: Request, i: int) -> tuple[tuple[int, ...], int]:
     if len(waits_ms) > MAX_BACKOFF_STEPS:
         raise errors.CFGSET_BACKOFF_STEPS.error(MAX_BACKOFF_STEPS)
     return tuple(waits_ms), i
+
+
+def _is_option(word: bytes) -> bool:
+    """Whether a word behind the waits of BACKOFF is an option, or looks like one that is not."""
+    return word in _OPTIONS or word[:1].isalpha()
 
 
 def _number(request: Request, i: int, option: bytes) -> int:

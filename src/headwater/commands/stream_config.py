@@ -34,6 +34,9 @@ def xcfgset(session: Session, request: Request, reply: Reply) -> None:
     i = 2
     while i < request.argc:
         if i + 1 == request.argc:
+            option = request.arg(i).upper()
+            if option in _RETAIN:
+                raise errors.CFGSET_NO_VALUE.error(option)
             raise errors.SYNTAX.error()
         if request.text_equals(i, b"IDMP-DURATION"):
             duration_s = request.integer(i + 1)

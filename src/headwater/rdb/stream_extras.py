@@ -109,8 +109,8 @@ def _deferred(group: Group) -> Iterator[bytes]:
     handle = group.pending.oldest if group.pending.nacked else 0
     found = bytearray()
     while handle and records.owner(handle) == 0:
-        if redelivery.is_deferred(handle):
-            due_ms = redelivery.due.due_ms(handle)
+        due_ms = redelivery.deferred_ms(handle)
+        if due_ms:
             found += struct.pack("<QQq", records.ms(handle), records.seq(handle), due_ms)
             if len(found) >= CHUNK_BYTES:
                 yield bytes(found)

@@ -244,8 +244,8 @@ class PendingEntries:
                 redelivery.holder = before.held.holder_of(handle)
             owner = records.owner(handle)
             self._tell(handle, owner, records.time(handle), records.count(handle))
-            if before is not None and owner == 0 and before.is_deferred(handle):
-                due_ms = before.due.due_ms(handle)
+            due_ms = before.deferred_ms(handle) if before is not None and owner == 0 else 0
+            if due_ms != 0:
                 redelivery.released(handle, records.count(handle), due_ms)
             handle = records.behind(handle)
         if redelivery is not None:

@@ -37,7 +37,7 @@ cdef class Redelivery:
     cpdef long long next_ms(self) noexcept
     @cython.locals(at="long long", dead_ms="long long")
     cpdef long long moment(self) noexcept
-    cpdef bint is_deferred(self, unsigned int handle) noexcept
+    cpdef long long deferred_ms(self, unsigned int handle) except? 0
     cdef int _put(self, unsigned int handle, long long due_ms, long long count) except -1
     cdef int _forget(self, unsigned int handle) except -1
     @cython.locals(twin=Redelivery)

@@ -150,11 +150,13 @@ class Redelivery:
                 at = dead_ms
         return at
 
-    def is_deferred(self, handle: int) -> bool:
-        """Whether an entry that nobody owns is due at a time that its XNACK has set."""
+    def deferred_ms(self, handle: int) -> int:
+        """The time that XNACK has set for an entry that nobody owns, 0: none."""
         if self.due.has(handle):
-            return self.due.due_ms(handle) != 0
-        return False
+            return self.due.due_ms(handle)
+        if self.exhausted.length != 0 and self.exhausted.has(handle):
+            return self.exhausted.due_ms(handle)
+        return 0
 
     def _put(self, handle: int, due_ms: int, count: int) -> None:
         if self.settings.is_last(count):

@@ -104,6 +104,19 @@ def test_without_any_of_both_settings_fatal_is_as_in_redis(world: Embedded) -> N
     assert letters(world)[0][b"reason"] == b"fatal"
 
 
+def test_a_deferral_outlives_that_the_entry_is_exhausted(world: Embedded) -> None:
+    configure(world, "BACKOFF", "2000")
+    add(world, 1)
+    read(world)
+    world.main.ok("XNACK", "s", "g", "FAIL", "IDS", "1", "1-0")
+    configure(world, "MAXDELIVERIES", "1")
+    configure(world, "MAXPENDING", "5")
+    world.pass_ms(1999)
+    assert letters(world) == []
+    world.pass_ms(1)
+    assert len(letters(world)) == 1
+
+
 def test_the_last_failure_is_a_dead_letter_at_once(world: Embedded) -> None:
     configure(world, "MAXDELIVERIES", "2", "BACKOFF", "500")
     add(world, 1)

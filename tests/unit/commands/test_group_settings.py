@@ -103,6 +103,10 @@ def test_resp3_sends_a_map() -> None:
         ),
         ("BACKOFF 5 0", "ERR waits of BACKOFF must be above 0; BACKOFF 0 alone turns it off"),
         ("BACKOFF " + "1 " * 65, "ERR BACKOFF takes at most 64 waits, the last one repeats"),
+        ("BACKOFF 1 -2", "ERR BACKOFF must be an integer from 0 (off) to 9007199254740991"),
+        ("BACKOFF 1 2.5", "ERR BACKOFF must be an integer from 0 (off) to 9007199254740991"),
+        ("BACKOFF 1 NONSENSE 3", "ERR unknown option 'NONSENSE'. Try XGROUP HELP."),
+        ("NONSENSE", "ERR unknown option 'NONSENSE'. Try XGROUP HELP."),
         ("LEASE session", "ERR LEASE must be time or connection"),
         ("NONSENSE 1", "ERR unknown option 'NONSENSE'. Try XGROUP HELP."),
         ("DEADLETTER s", "ERR DEADLETTER must be another stream than the one the group reads"),
@@ -124,6 +128,13 @@ def test_keys_and_groups_that_are_not_there(world: Embedded, words: tuple[str, .
     assert world.main.error("XGROUP", what, "s", "none", *rest).startswith("NOGROUP")
     world.main.ok("SET", "text", "x")
     assert world.main.error("XGROUP", what, "text", "g", *rest).startswith("WRONGTYPE")
+
+
+def test_the_dead_letter_stream_is_no_value_of_another_type(world: Embedded) -> None:
+    world.main.ok("SET", "text", "x")
+    refused = world.main.error("XGROUP", "CFGSET", "s", "g", "DEADLETTER", "text")
+    assert refused.startswith("WRONGTYPE")
+    assert shown(world) == OFF
 
 
 def test_the_same_again_is_no_change(world: Embedded) -> None:

@@ -87,7 +87,7 @@ def test_retention_alone_makes_no_window_of_idempotent_ids(world: Embedded) -> N
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["RETAIN-MAXLEN"], "ERR syntax error"),
+        (["RETAIN-MAXLEN"], "ERR option RETAIN-MAXLEN needs a value"),
         (["RETAIN-MAXSIZE", "1"], "ERR syntax error"),
         (
             ["RETAIN-MAXLEN", "-1"],

@@ -111,9 +111,9 @@ def test_the_moment_at_which_something_is_to_be_done() -> None:
     assert redelivery.moment() == 500
     redelivery.removed(2)
     redelivery.released(1, 1, 0)
-    assert not redelivery.is_deferred(1)
+    assert not redelivery.deferred_ms(1)
     redelivery.released(1, 1, 777)
-    assert redelivery.is_deferred(1)
+    assert redelivery.deferred_ms(1)
     twin = redelivery.copy()
     redelivery.clear()
     assert redelivery.moment() == NEVER_MS
