@@ -59,6 +59,20 @@ class Settings:
         return self.backoff[min(max(count, 1), len(self.backoff)) - 1]
 
 
+@dataclass(frozen=True)
+class Retain:
+    """As XCFGSET RETAIN-* has them; 0 and "no" are off."""
+
+    maxlen: int = 0
+    maxage: int = 0
+    maxbytes: int = 0
+    acked: str = "no"
+
+
+Letter = tuple[str, dict[str, bytes], list[bytes]]
+"""A dead letter: the key of its stream, the added fields, the entry's own."""
+
+
 @dataclass
 class Pending:
     """A pending entry. `owner` None: nobody's, due at `due`; `session`: it was taken over that."""
@@ -85,8 +99,9 @@ class Group:
 
 
 class Model:
-    """One stream with its groups. `expected` are dead letters that have to come, `allowed` such
-    as may: (key, fields as dict, entry, group)."""
+    """One stream with its groups. `expected` are dead letters that have to come, `optional` such
+    as may; `allowed` are entries, by group, that may become some. `ghosts` are entries that went a
+    moment ago: whether before or after something else of that moment is not told."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -95,7 +110,10 @@ class Model:
         self.open_sessions: set[int] = set()
         self.scheduled: dict[bytes, tuple[int, int, list[bytes]]] = {}
         self.allowed: set[tuple[str, Id]] = set()
-        self.expected: list[tuple[str, dict[str, bytes], list[bytes]]] = []
+        self.expected: list[Letter] = []
+        self.optional: list[Letter] = []
+        self.retain = Retain()
+        self.ghosts: dict[Id, list[bytes]] = {}
 
     # --- when things are due ---
 
@@ -289,6 +307,10 @@ class Model:
         if pending.count == FATAL:
             reason = "fatal"
         fields = self.entries.get(entry)
+        letters = self.expected
+        if fields is None:
+            letters = self.optional
+            fields = self.ghosts.get(entry)
         if fields is None:
             return
         added = {
@@ -301,7 +323,7 @@ class Model:
             "dead_lettered_at": b"%d" % now,
         }
         key = group.settings.deadletter or f"{self.key}:dead-letter"
-        self.expected.append((key, added, fields))
+        letters.append((key, added, fields))
 
     def lapse(self, now: int) -> None:
         """What becomes a dead letter by itself."""
@@ -346,6 +368,44 @@ class Model:
         for group in self.groups.values():
             group.undelivered.discard(entry)
             group.free.discard(entry)
+
+    # --- retention ---
+
+    def drop(self, gone: list[Id], now: int) -> None:
+        """The server has dropped entries; it had to have a reason for each."""
+        kept = sorted(self.entries.keys() - set(gone))
+        oldest = kept[0] if kept else (1 << 64, 0)
+        newer = len(self.entries)
+        for entry in sorted(self.entries):
+            newer -= 1
+            if entry not in gone:
+                continue
+            retain = self.retain
+            too_many = bool(retain.maxlen) and newer >= retain.maxlen
+            too_old = bool(retain.maxage) and entry[0] + retain.maxage < now
+            too_big = bool(retain.maxbytes) and entry < oldest
+            done = retain.acked == "yes" and self.is_done(entry)
+            assert too_many or too_old or too_big or done, (entry, "is lost", retain)
+        for entry in gone:
+            self.ghosts[entry] = self.entries[entry]
+            self.delete(entry)
+
+    def is_done(self, entry: Id) -> bool:
+        """Whether every group has got an entry and settled it."""
+        return all(
+            entry not in group.undelivered and entry not in group.pending
+            for group in self.groups.values()
+        )
+
+    def retained(self, now: int, soon_ms: int) -> None:
+        """What has to be gone since `soon_ms` is gone."""
+        retain = self.retain
+        old = [entry for entry in self.entries if entry[0] + soon_ms < now]
+        if retain.maxlen:
+            assert len(old) <= retain.maxlen, ("RETAIN-MAXLEN", len(self.entries))
+        if retain.maxage:
+            late = [entry for entry in old if entry[0] + retain.maxage + soon_ms < now]
+            assert not late, ("RETAIN-MAXAGE", late)
 
     def position(self, group: Group, behind: Id) -> None:
         """XGROUP SETID: the entries behind this ID are to be read."""

@@ -425,11 +425,12 @@ def _read_group(
                 entries, size = deliver_history(
                     stream, group, consumer, ms, seq, now_ms, count, max_bytes, reply
                 )
+                db = database.index
+                recorder.deliver_again(db, key, group, consumer, now_ms, entries, ms, seq)
             else:
                 entries, size = history_managed(
                     session, key, stream, group, consumer, ms, seq, count, max_bytes, reply
                 )
-            recorder.deliver_again(database.index, key, group, consumer, now_ms, entries, ms, seq)
             options.spend(entries, size)
             keyspace.dirty += entries
             return True, -1

@@ -9,6 +9,7 @@ from headwater.resp.reply cimport Reply
 from headwater.streams.delivery cimport (
     EntryFinder,
     claim_bytes,
+    deliver_handles,
     deliver_history,
     hand_over,
     history_within,
@@ -90,24 +91,18 @@ cpdef (Py_ssize_t, Py_ssize_t, long long) deliver_managed(
     Reply reply,
 ) except *
 @cython.locals(
-    redelivery=Redelivery, pending=PendingEntries, records=Records, finder=EntryFinder, handles=list,
-    ends=bint, within=Py_ssize_t, kept="long long", handle="unsigned int", ok=bint,
+    redelivery=Redelivery, records=Records, finder=EntryFinder, now_ms="long long", stuck=Py_ssize_t,
+    handle="unsigned int", ms=u64, seq=u64,
 )
-cdef (long long, u64, u64) _bury_history(
-    Session session,
-    bytes key,
-    Stream stream,
-    Group group,
-    Consumer consumer,
-    u64 ms,
-    u64 seq,
-    long long limit,
-    long long max_bytes,
-) except *
+cdef Py_ssize_t _bury_history(
+    Session session, bytes key, Stream stream, Group group, list handles, list remain
+) except -1
 @cython.locals(
-    redelivery=Redelivery, now_ms="long long", pending=PendingEntries, ok=bint, from_ms=u64,
-    from_seq=u64, limit="long long", found="long long", before="long long", entries=Py_ssize_t,
-    size=Py_ssize_t,
+    redelivery=Redelivery, database=Database, recorder=Recorder, now_ms="long long",
+    pending=PendingEntries, records=Records, remain=list, handles=list, given=list,
+    stuck=Py_ssize_t, ok=bint, from_ms=u64, from_seq=u64, limit="long long", wanted="long long",
+    before="long long", within=Py_ssize_t, last="unsigned int", handle="unsigned int",
+    entries=Py_ssize_t, size=Py_ssize_t,
 )
 cpdef (Py_ssize_t, Py_ssize_t) history_managed(
     Session session,

@@ -19,6 +19,7 @@ from headwater.resp.reply import Reply
 from headwater.streams.delivery import (
     EntryFinder,
     claim_bytes,
+    deliver_handles,
     deliver_history,
     hand_over,
     history_within,
@@ -349,40 +350,29 @@ def _bury_history(
     key: bytes,
     stream: Stream,
     group: Group,
-    consumer: Consumer,
-    ms: int,
-    seq: int,
-    limit: int,
-    max_bytes: int,
-) -> tuple[int, int, int]:
-    """Bury what is exhausted of the consumer's next so many pending entries, from an ID on.
+    handles: list[int],
+    remain: list[int],
+) -> int:
+    """Bury what is exhausted of these pending entries; those that are not are added to `remain`.
 
-    How many remain, and the ID to go on from; 0-0 if the history ends here.
+    How many are exhausted and cannot be buried now: they stay pending, and are not delivered.
     """
     redelivery = group.redelivery
     assert redelivery is not None
-    pending = group.pending
-    records = pending.records
+    records = group.pending.records
     finder = EntryFinder(stream)
-    handles = pending.owned_from(consumer.number, ms, seq, limit)
-    ends = len(handles) < limit
-    if max_bytes >= 0:
-        within = history_within(group, finder, handles, max_bytes)
-        ends = ends or within < len(handles)
-        del handles[within:]
-    kept = 0
+    now_ms = session.state.clock.now_ms
+    stuck = 0
     for handle in handles:
         ms = records.ms(handle)
         seq = records.seq(handle)
         if not redelivery.settings.is_last(records.count(handle)) or not finder.find(ms, seq):
-            kept += 1
-        elif not bury(session.state, session.database, key, stream, group, handle):
-            ends = True
-            break
-    ok, ms, seq = next_id(ms, seq)
-    if ends or not ok or not handles:
-        return kept, 0, 0
-    return kept, ms, seq
+            remain.append(handle)
+        elif redelivery.retry_ms > now_ms or not bury(
+            session.state, session.database, key, stream, group, handle
+        ):
+            stuck += 1
+    return stuck
 
 
 def history_managed(
@@ -399,30 +389,60 @@ def history_managed(
 ) -> tuple[int, int]:
     """Deliver again what the consumer has pending behind an ID, as delivery.deliver_history.
 
-    What has been delivered as often as it may is a dead letter instead.
+    What has been delivered as often as it may is a dead letter instead; one that cannot be made
+    now is passed over. Records what it does.
     """
     redelivery = group.redelivery
     assert redelivery is not None
+    database = session.database
+    recorder = session.state.recorder
     now_ms = session.state.clock.now_ms
     pending = group.pending
+    records = pending.records
+    remain: list[int] = []
+    stuck = 0
     if redelivery.settings.max_deliveries != 0:
         ok, from_ms, from_seq = next_id(ms, seq)
         limit = pending.count_of(consumer.number)
         if 0 <= count < limit:
             limit = count
-        # Those that remain are the first ones behind the ID; one that cannot be buried ends them.
-        count = 0
         before = pending.count
-        while ok and count < limit and before - pending.count < _DROPPED_AT_ONCE:
-            found, from_ms, from_seq = _bury_history(
-                session, key, stream, group, consumer, from_ms, from_seq, limit - count, max_bytes
-            )
-            count += found
-            ok = from_ms != 0 or from_seq != 0
+        while ok and len(remain) < limit and before - pending.count < _DROPPED_AT_ONCE:
+            wanted = limit - len(remain)
+            handles = pending.owned_from(consumer.number, from_ms, from_seq, wanted)
+            ok = len(handles) == wanted
+            if max_bytes >= 0:
+                within = history_within(group, EntryFinder(stream), handles, max_bytes)
+                if within < len(handles):
+                    ok = False
+                    del handles[within:]
+            if not handles:
+                break
+            last = handles[len(handles) - 1]
+            from_ms = records.ms(last)
+            from_seq = records.seq(last)
+            stuck += _bury_history(session, key, stream, group, handles, remain)
+            if ok:
+                ok, from_ms, from_seq = next_id(from_ms, from_seq)
+        # Those that remain are the first ones behind the ID, but for those that are stuck.
+        count = len(remain)
     hold(session, group)
-    entries, size = deliver_history(
-        stream, group, consumer, ms, seq, now_ms, count, max_bytes, reply
-    )
+    if stuck == 0:
+        entries, size = deliver_history(
+            stream, group, consumer, ms, seq, now_ms, count, max_bytes, reply
+        )
+        recorder.deliver_again(database.index, key, group, consumer, now_ms, entries, ms, seq)
+    else:
+        if max_bytes >= 0:
+            del remain[history_within(group, EntryFinder(stream), remain, max_bytes) :]
+        entries = len(remain)
+        size = deliver_handles(stream, group, consumer, remain, now_ms, reply)
+        given: list[int] = []
+        for handle in remain:
+            # What has no data was sent, and stays as it was.
+            if records.time(handle) == now_ms:
+                given.append(handle)
+        recorder.assign(database.index, key, group, consumer, given, now_ms, consumer.active_ms)
     held(session, stream, group)
-    settled(session.database, key, stream, group)
+    settled(database, key, stream, group)
     return entries, size

@@ -201,8 +201,6 @@ cpdef Py_ssize_t write_with_zeros(
     finder=EntryFinder,
     limit="long long",
     handles=list,
-    handle="unsigned int",
-    size=Py_ssize_t,
 )
 cpdef (Py_ssize_t, Py_ssize_t) deliver_history(
     Stream stream,
@@ -215,6 +213,14 @@ cpdef (Py_ssize_t, Py_ssize_t) deliver_history(
     long long max_bytes,
     Reply reply,
 ) except *
+
+@cython.locals(
+    pending=PendingEntries, records=Records, finder=EntryFinder, handle="unsigned int",
+    size=Py_ssize_t,
+)
+cpdef Py_ssize_t deliver_handles(
+    Stream stream, Group group, Consumer consumer, list handles, long long now_ms, Reply reply
+) except -1
 
 @cython.locals(
     records=Records, kept=Py_ssize_t, size="long long", handle="unsigned int"

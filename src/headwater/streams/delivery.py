@@ -446,18 +446,33 @@ def deliver_history(
     handles = pending.owned_from(consumer.number, ms, seq, limit)
     if max_bytes >= 0:
         del handles[history_within(group, finder, handles, max_bytes) :]
+    return len(handles), deliver_handles(stream, group, consumer, handles, now_ms, reply)
+
+
+def deliver_handles(
+    stream: Stream,
+    group: Group,
+    consumer: Consumer,
+    handles: list[int],
+    now_ms: int,
+    reply: Reply,
+) -> int:
+    """Deliver these pending entries of the consumer again, as `deliver_history`; their bytes."""
+    pending = group.pending
+    records = pending.records
+    finder = EntryFinder(stream)
     reply.array(len(handles))
     size = 0
     for handle in handles:
-        if finder.find(pending.records.ms(handle), pending.records.seq(handle)):
+        if finder.find(records.ms(handle), records.seq(handle)):
             finder.write(reply)
             size += finder.size
-            pending.assign(handle, consumer.number, now_ms, one_more(pending.records.count(handle)))
+            pending.assign(handle, consumer.number, now_ms, one_more(records.count(handle)))
         else:
             reply.array(2)
-            reply.stream_id(pending.records.ms(handle), pending.records.seq(handle))
+            reply.stream_id(records.ms(handle), records.seq(handle))
             reply.null_array()
-    return len(handles), size
+    return size
 
 
 def history_within(group: Group, finder: EntryFinder, handles: list[int], max_bytes: int) -> int:

@@ -8,6 +8,7 @@ journal. Behind every step pending entries, dead letters, backlog and figures ar
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from headwater.commands.blocking import end_wait
 from headwater.streams.stream import Stream
-from support.delivery_model import ADDED_FIELDS, FATAL, Group, Id, Model, id_of, text_of
+from support.delivery_model import ADDED_FIELDS, FATAL, Group, Id, Model, Retain, id_of, text_of
 from support.disk import SimulatedDisk
 from support.durable import DIRECTORY, DurableEngine
 from support.embedded import Client
@@ -59,6 +60,15 @@ changes = st.one_of(
     st.fixed_dictionaries({}, optional={n: st.sampled_from(v) for n, v in OPTIONS}),
     *(st.fixed_dictionaries({n: st.sampled_from(v)}) for n, v in OPTIONS),
 )
+
+
+RETAIN: list[tuple[str, list[Any]]] = [
+    ("maxlen", [0, 2, 6, 12]),
+    ("maxage", [0, 700, 5000]),
+    ("maxbytes", [0, 1, 700]),
+    ("acked", ["no", "yes", "yes"]),
+]
+RETAIN_SOON_MS = 200
 
 
 def words_of(changed: dict[str, Any]) -> list[Any]:
@@ -120,6 +130,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         for _ in range(100):
             self.store.engine.run_due()
             self.store.persistence.commit()
+            self.appended_and_dropped()
+            self.served()
             if self.store.state.keyspace.calendar.next_ms() > self.now:
                 return
         raise AssertionError("upkeep does not come to its end")
@@ -128,15 +140,19 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     def check(self) -> None:
         """Let everything happen that is due, and compare."""
+        self.appended_and_dropped()
         self.served()
         self.upkeep()
-        self.scheduled()
-        self.served()
+        while any(at <= self.now for at, _, _ in self.model.scheduled.values()):
+            assert self.model.retain != Retain(), "due, and not appended"
+            self.next_scheduled()
         self.model.lapse(self.now)
         self.dead_letters()
         for group in self.model.groups.values():
             self.compare(group)
         self.model.allowed.clear()
+        self.model.optional.clear()
+        self.model.ghosts.clear()
         self.compare_inside()
 
     def served(self) -> None:
@@ -166,25 +182,35 @@ class DeliveryMachine(RuleBasedStateMachine):
         group.seen[consumer] = group.read = self.now
         self.model.read(group, consumer, session, reply, count, self.now, noack, claim_ms)
 
-    def scheduled(self) -> None:
-        """Entries appended by schedules: all that were due, in order, once each."""
-        due = []
-        for handle, (at, every, words) in list(self.model.scheduled.items()):
-            while at <= self.now:
-                due.append((at, int(handle), words))
-                at = at + every if every else 1 << 62
-            if at >= 1 << 62:
-                del self.model.scheduled[handle]
-            else:
-                self.model.scheduled[handle] = (at, every, words)
+    def appended_and_dropped(self) -> None:
+        """What came by schedules, and what retention has dropped."""
         rows = self.ok("XRANGE", KEY, "-", "+")
+        there = {id_of(row[0]) for row in rows}
         new = [row for row in rows if id_of(row[0]) not in self.model.entries]
-        assert [row[1] for row in new] == [words for _, _, words in sorted(due)], "scheduled"
+        if new:
+            self.scheduled(new)
+        gone = [entry for entry in self.model.entries if entry not in there]
+        if gone:
+            self.model.drop(gone, self.now)
+
+    def scheduled(self, new: list[Any]) -> None:
+        """These were appended: what is due, in order; with retention some went again at once."""
         for row in new:
+            while self.next_scheduled() != row[1]:
+                assert self.model.retain != Retain(), "scheduled"
             assert id_of(row[0])[0] == self.now, "an entry has the ID of its moment"
             self.added(id_of(row[0]), row[1])
-        for entry in set(self.model.entries) - {id_of(row[0]) for row in rows}:
-            raise AssertionError(f"{entry} is lost")
+
+    def next_scheduled(self) -> list[bytes]:
+        """The fields of the entry that is to be appended next, which is done then."""
+        scheduled = self.model.scheduled
+        handle = min(scheduled, key=lambda one: (scheduled[one][0], int(one)), default=None)
+        assert handle is not None, "scheduled"
+        at, every, words = scheduled.pop(handle)
+        assert at <= self.now, "scheduled"
+        if every:
+            scheduled[handle] = (at + every, every, words)
+        return words
 
     def added(self, entry: Id, words: list[bytes]) -> None:
         self.model.entries[entry] = words
@@ -200,14 +226,15 @@ class DeliveryMachine(RuleBasedStateMachine):
                 added = fields(words[split:])
                 assert list(added) == ADDED_FIELDS
                 found = (key, added, words[:split])
-                if found not in self.model.expected:
+                if found not in self.model.expected + self.model.optional:
                     group = self.model.groups[added["group"].decode()]
                     entry = id_of(added["original_id"])
                     where = (found, self.model.expected)
                     assert (group.name, entry) in self.model.allowed, where
                     assert entry in group.pending, where
                     self.model.bury(group, entry, "max-deliveries", self.now)
-                self.model.expected.remove(found)
+                expected = self.model.expected
+                (expected if found in expected else self.model.optional).remove(found)
             self.buried[key] = len(rows)
         assert not self.model.expected, ("not among the dead letters", self.model.expected)
 
@@ -465,6 +492,8 @@ class DeliveryMachine(RuleBasedStateMachine):
     def delete(self, some: list[int]) -> None:
         known = sorted(self.model.entries)
         for entry in {known[n % len(known)] for n in some} if known else ():
+            if entry not in self.model.entries:
+                continue  # retention has dropped it meanwhile
             assert self.ok("XDEL", KEY, text_of(entry)) == 1
             self.model.delete(entry)
             self.check()
@@ -486,6 +515,14 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.ok("XGROUP", "CFGSET", KEY, name, *words_of(changed))
         self.model.configure(group, position, **changed)
         self.check()
+
+    @rule(changed=st.fixed_dictionaries({}, optional={n: st.sampled_from(v) for n, v in RETAIN}))
+    def retain(self, changed: dict[str, Any]) -> None:
+        if changed:
+            words = [word for n, value in changed.items() for word in (f"RETAIN-{n}", value)]
+            self.ok("XCFGSET", KEY, *words)
+            self.model.retain = replace(self.model.retain, **changed)
+            self.check()
 
     def told_of(self, group: Group) -> dict[str, Any]:
         found = map(fields, self.ok("XINFO", "GROUPS", KEY))
@@ -530,6 +567,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.store.clock.advance(ms)
         if looked_after:
             self.check()
+            if ms > RETAIN_SOON_MS:
+                self.model.retained(self.now, RETAIN_SOON_MS)
 
     @rule(
         ms=st.sampled_from([10, 100, 1000, 2500]),
