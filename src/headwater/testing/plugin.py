@@ -9,7 +9,7 @@ costs nothing: what is heavy is imported by the first test that asks for a fixtu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,7 +25,8 @@ _MARK = (
     "durable: in a directory, so that it can crash; config: directives of redis.conf; all else "
     "are redis-py's arguments for its clients, such as decode_responses=True"
 )
-_OF_STORES = ("durable", "config")
+_NO_CLOCK = pytest.StashKey[bool]()
+"""Of a test whose store was made without headwater_clock."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,26 +34,37 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def headwater_clock() -> Clock:
+def headwater_clock(request: pytest.FixtureRequest) -> Clock:
     """The time of the test's store, which stands still until `headwater_clock.advance(...)`."""
     from headwater.testing.clock import Clock
 
+    if request.node.stash.get(_NO_CLOCK, False):
+        pytest.fail(
+            "headwater_clock: the test has a store already, which goes by the machine's time; "
+            "name headwater_clock among the test's fixtures, or before the others",
+            pytrace=False,
+        )
     return Clock()
 
 
 @pytest.fixture
 def headwater_store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """The test's store itself: more clients, `kill()`, `crash()` and `reopen()`."""
+    from headwater.errors import HeadwaterError
+    from headwater.testing.marks import read_marks, refuse
     from headwater.testing.store import Store
 
-    marked = _marked(request)
+    marked = read_marks(request.node)
     clock = None
     if "headwater_clock" in request.fixturenames:
         clock = request.getfixturevalue("headwater_clock")
-    path = None
-    if marked.get("durable"):
-        path = request.getfixturevalue("tmp_path") / "events.hw"
-    store = Store(path, config=marked.get("config"), clock=clock)
+    else:
+        request.node.stash[_NO_CLOCK] = True
+    path = request.getfixturevalue("tmp_path") / "events.hw" if marked.durable else None
+    try:
+        store = Store(path, config=marked.config, clock=clock)
+    except HeadwaterError as error:
+        refuse(str(error))
     yield store
     store.close()
 
@@ -60,31 +72,25 @@ def headwater_store(request: pytest.FixtureRequest) -> Iterator[Store]:
 @pytest.fixture
 def headwater(request: pytest.FixtureRequest, headwater_store: Store) -> redis.Redis:
     """A redis.Redis on the test's store: empty, and nobody else's."""
-    return headwater_store.client(**_of_clients(request))
+    import redis
+
+    from headwater.testing.marks import read_marks
+
+    return headwater_store.client(**read_marks(request.node).of_client(redis.Redis))
 
 
 @pytest.fixture
 def headwater_async(request: pytest.FixtureRequest, headwater_store: Store) -> redis.asyncio.Redis:
     """A redis.asyncio.Redis on the test's store, for the event loop that uses it first."""
-    return headwater_store.async_client(**_of_clients(request))
+    import redis.asyncio
+
+    from headwater.testing.marks import read_marks
+
+    marked = read_marks(request.node)
+    return headwater_store.async_client(**marked.of_client(redis.asyncio.Redis))
 
 
 @pytest.fixture
 def headwater_server(headwater_store: Store) -> str:
     """The URL of a server on a free port of 127.0.0.1: the test's store, for any client."""
     return headwater_store.serve()
-
-
-def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What the marks of the test say, those of its module and class included."""
-    found: dict[str, Any] = {}
-    for mark in reversed(list(request.node.iter_markers("headwater"))):
-        if mark.args:
-            raise pytest.UsageError("the mark headwater(...) takes arguments by name only")
-        found |= mark.kwargs
-    return found
-
-
-def _of_clients(request: pytest.FixtureRequest) -> dict[str, Any]:
-    marked = _marked(request)
-    return {name: value for name, value in marked.items() if name not in _OF_STORES}

@@ -110,18 +110,80 @@ def test_an_asyncio_client_needs_no_closing(pytester: pytest.Pytester) -> None:
     )
 
 
-def test_a_mark_without_names_is_refused(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("True", "it takes arguments by name only"),
+        ("durabel=True", "no argument 'durabel'; did you mean 'durable'?"),
+        ("sesame=1", "no argument 'sesame': it is neither durable, config nor one of redis-py's"),
+        ("durable='no'", "durable is True or False, not 'no'"),
+        ("config='appendonly no'", "config is a dict of directives, not 'appendonly no'"),
+        ("config={'apendonly': 'no'}", "unknown directive 'apendonly'; did you mean 'appendonly'?"),
+        ("config={'maxmemory': 'x'}", "'maxmemory x': argument must be a memory value"),
+        ("config={'dir': 'x'}", "'dir' is the path"),
+        ("host='x'", "'host' is for connections by a socket"),
+    ],
+)
+def test_a_wrong_mark_is_refused_in_one_line(
+    pytester: pytest.Pytester, words: str, text: str
+) -> None:
     pytester.makepyfile(
-        """
+        f"""
         import pytest
 
-        @pytest.mark.headwater(True)
-        def test_what(headwater): ...
+        @pytest.mark.headwater({words})
+        def test_what(headwater_store): ...
         """
     )
     result = pytester.runpytest_inprocess(*LOADED)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*takes arguments by name only*"])
+    said = [line for line in result.outlines if line.startswith("@pytest.mark.headwater: ")]
+    assert len(said) == 1
+    assert text in said[0]
+    assert "plugin.py" not in result.stdout.str()
+
+
+def test_arguments_that_one_of_the_two_clients_has_are_not_refused(
+    pytester: pytest.Pytester,
+) -> None:
+    passes(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.headwater(decode_responses=True, auto_close_connection_pool=None)
+        def test_of_asyncio_alone(headwater_async): ...
+        """,
+        1,
+    )
+
+
+def test_a_clock_that_comes_too_late_is_refused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_late(headwater, request):
+            request.getfixturevalue("headwater_clock")
+
+        def test_early(request):
+            clock = request.getfixturevalue("headwater_clock")
+            store = request.getfixturevalue("headwater_store")
+            assert store.clock is clock
+
+        def test_by_another_fixture(headwater, by_the_way):
+            headwater.set("lock", "1", ex=1)
+            by_the_way.advance(1)
+            assert not headwater.exists("lock")
+
+        @pytest.fixture
+        def by_the_way(headwater_clock):
+            return headwater_clock
+        """
+    )
+    result = pytester.runpytest_inprocess(*LOADED)
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*headwater_clock*has a store already*"])
 
 
 def test_time_is_the_tests(pytester: pytest.Pytester) -> None:
