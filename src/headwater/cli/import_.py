@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ import redis
 
 from headwater.cli.add import opened
 from headwater.cli.connect import URL_VARIABLE, Link, open_link, shown_url
+from headwater.cli.ending import held, undisturbed
 from headwater.cli.failure import FAILED, MISUSED, Failure
 from headwater.cli.output import Output
 from headwater.cli.parameters import CONTEXT, KEY, json_option, reported
@@ -35,6 +37,9 @@ DATABASES = "1024"
 STEP_US = 20_000
 _LOOK_BYTES = 4096
 _REFUSALS = 10
+_END = object()
+_SIGNALLED = (KeyboardInterrupt, SystemExit)
+"""What a signal raises: see headwater.cli.ending."""
 
 
 @click.command("import", context_settings=CONTEXT)
@@ -119,18 +124,32 @@ def run_import(
 ) -> int:
     """Import `source` into the data directory; returns the exit status. Raises Failure, OSError."""
     out = out or Output()
+    begun = _Begun()
     try:
-        return _into_directory(out, source, directory, force, skip_unknown, key)
-    except KeyboardInterrupt:
-        out.note("headwater: interrupted; nothing was imported")
-        return FAILED
+        return _into_directory(out, source, directory, force, skip_unknown, key, begun)
+    except _SIGNALLED:
+        done = "everything was imported already" if begun.complete else "nothing was imported"
+        out.note(f"headwater: interrupted; {done}")
+        raise
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         raise Failure(f"{name}{error.strerror or error}") from None
 
 
+class _Begun:
+    """How far filling a directory has come: all is there (`complete`), or nothing yet."""
+
+    complete = False
+
+
 def _into_directory(
-    out: Output, source: str, directory: str | None, force: bool, skip: bool, key: bytes | None
+    out: Output,
+    source: str,
+    directory: str | None,
+    force: bool,
+    skip: bool,
+    key: bytes | None,
+    begun: _Begun,
 ) -> int:
     config = Config()
     config.assign("databases", [DATABASES])
@@ -161,8 +180,13 @@ def _into_directory(
         if not skip:
             _say(out, "headwater: nothing was imported; with --skip-unknown everything else is")
             return FAILED
-    with out.progress("writing keys", result.keys) as bar:
-        for _ in journal.steps(engine.keyspace):
+    with (
+        out.progress("writing keys", result.keys) as bar,
+        undisturbed(closing(journal.steps(engine.keyspace))) as steps,
+    ):
+        while not begun.complete:
+            with held():  # whatever comes in the last step, it is known what was done
+                begun.complete = next(steps, _END) is _END
             bar.update(journal.keys_written)
     _tell(out, result, source, target)
     return 0
@@ -242,7 +266,7 @@ def _into_server(
     sender = KeySender(link, present)
     try:
         missing = _send_keys(out, source, sender)
-    except (KeyboardInterrupt, redis.RedisError, JournalError):
+    except (*_SIGNALLED, redis.RedisError, JournalError):
         out.note(_done_words(sender.sent, link.url, "before this happened"))
         raise
     return _end(out, link, sender.sent, missing, skip_unknown, present)
@@ -294,7 +318,7 @@ def _lines_into_server(out: Output, link: Link, source: str, key: bytes | None) 
     try:
         with opened(source) as file, out.progress("sending, bytes", _size(source)) as bar:
             sender.send_all(file, _name(source), key, bar.update)
-    except (KeyboardInterrupt, redis.RedisError, Failure):
+    except (*_SIGNALLED, redis.RedisError, Failure):
         out.note(_done_words(sender.sent, link.url, "before this happened"))
         raise
     return _end(out, link, sender.sent, [], True, SKIP)

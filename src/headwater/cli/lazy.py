@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import click
+
+from headwater.cli.failure import ended
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "add": ("add:add", "Append entries to a stream."),
@@ -25,6 +31,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 class LazyGroup(click.Group):
     """A group whose commands are those it has and those of COMMANDS."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **more: Any) -> Any:
+        main: Callable[..., Any] = functools.partial(super().main, standalone_mode=False)
+        if not standalone_mode:
+            return main(*args, **more)
+        sys.exit(ended(lambda: main(*args, **more)))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *COMMANDS})

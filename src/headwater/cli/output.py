@@ -20,6 +20,8 @@ from typing import Any, TextIO
 
 import click
 
+from headwater.cli.ending import undisturbed
+from headwater.cli.failure import tell
 from headwater.cli.words import fitted, width_of
 
 GAP = "  "
@@ -138,7 +140,7 @@ class Output:
 
     def note(self, text: str) -> None:
         """A remark beside the results, on standard error."""
-        click.echo(text, err=True)
+        tell(text)
 
     @contextmanager
     def progress(
@@ -154,10 +156,11 @@ class Output:
         elif os.environ.get("TERM") != "dumb" and has_rich():
             from headwater.cli.styled import rich_progress
 
-            with rich_progress(label, total) as bar:
+            with undisturbed(rich_progress(label, total)) as bar:
                 yield bar
         else:
-            with click.progressbar(length=total or 0, label=label, file=sys.stderr) as click_bar:
+            drawn = click.progressbar(length=total or 0, label=label, file=sys.stderr)
+            with undisturbed(drawn) as click_bar:
                 yield _ClickProgress(click_bar)
 
 

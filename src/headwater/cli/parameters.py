@@ -17,7 +17,8 @@ import redis
 from click.shell_completion import CompletionItem
 
 from headwater.cli.connect import DEFAULT_URL, URL_VARIABLE, Link, open_link, shown_url
-from headwater.cli.failure import INTERRUPTED, Failure, explain
+from headwater.cli.explaining import explain
+from headwater.cli.failure import Failure, drop_output, fail
 from headwater.cli.output import Output
 from headwater.cli.words import shown
 from headwater.errors import HeadwaterError
@@ -81,31 +82,16 @@ class reported:  # noqa: N801 - reads as a statement
                 return
         if isinstance(error, BrokenPipeError):
             # Whoever read the output has had enough of it.
-            _drop_output()
+            drop_output()
             sys.exit(0)
-        if isinstance(error, KeyboardInterrupt):
-            sys.exit(INTERRUPTED)
         if isinstance(error, Failure):
             fail(error)
         if isinstance(error, redis.RedisError | HeadwaterError | OSError):
             try:
                 sys.stdout.flush()
             except OSError:
-                _drop_output()
+                drop_output()
             fail(explain(error, shown_url(self._url)))
-
-
-def fail(failure: Failure) -> None:
-    """Tell a failure on standard error and exit."""
-    click.echo(f"headwater: {failure.text}", err=True)
-    if failure.hint:
-        click.echo(failure.hint, err=True)
-    sys.exit(failure.status)
-
-
-def _drop_output() -> None:
-    """What could not be written is not tried again when the program ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def to_bytes(text: str) -> bytes:

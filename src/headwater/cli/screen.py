@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from headwater.cli.ending import undisturbed
 from headwater.cli.sampling import Frame, Sampler
 from headwater.cli.styled import STYLES, table_text, text_cell
 from headwater.cli.top import head_lines, sections
@@ -83,17 +83,15 @@ def watch(
     url: str,
 ) -> None:
     """Show frame after frame until q or Ctrl-C; through restarts of the server."""
-    end = _End()
     console = Console(highlight=False, emoji=False)
     screen = Screen(console, url)
     remark = ""
     with (
-        _keys() as keys,
-        Live(
-            screen.page(frame, sort, remark), console=console, screen=True, auto_refresh=False
+        undisturbed(_keys()) as keys,
+        undisturbed(
+            Live(screen.page(frame, sort, remark), console=console, screen=True, auto_refresh=False)
         ) as live,
     ):
-        end.may_come()
         due = time.monotonic() + min(interval, 1.0)  # soon, as the first frame has no rates
         while True:
             key = keys.wait(max(0.0, due - time.monotonic()))
@@ -110,28 +108,6 @@ def watch(
                     sampler.forget()
                     remark = f"the connection to {url} was lost; trying again"
             live.update(screen.page(frame, sort, remark), refresh=True)
-
-
-class _End:
-    """Ends the program at a SIGTERM or SIGHUP so that the terminal is put back as it was."""
-
-    def __init__(self) -> None:
-        self._open = False
-        self._number = 0
-        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            signal.signal(number, self._came)
-
-    def may_come(self) -> None:
-        """From here on an end is orderly; one that came before comes now."""
-        self._open = True
-        if self._number:
-            sys.exit(128 + self._number)
-
-    def _came(self, number: int, frame: object) -> None:
-        self._number = number
-        if self._open:
-            self._open = False
-            sys.exit(128 + number)
 
 
 class _Keyboard:

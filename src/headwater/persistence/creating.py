@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from headwater._version import REDIS_VERSION
 from headwater.journal.disk import Disk, UncertainError
@@ -82,7 +82,7 @@ class NewJournal:
                 "or with --force to replace it",
             )
 
-    def steps(self, keyspace: Keyspace) -> Iterator[None]:
+    def steps(self, keyspace: Keyspace) -> Generator[None, None, None]:
         """Write everything, a step at a time; it is on disk behind the last one.
 
         Raises JournalError, OSError; then the directory is as it was, but for its lock file.
@@ -117,6 +117,7 @@ class NewJournal:
             self._made_directories.append(directory)
         number = free_number(disk.list(directory), True)
         base = f"{directory}/{base_name(number)}"
+        self._made.append(base)
         aux = standard_aux(REDIS_VERSION, keyspace.clock.now_ms // 1000, 0, True)
         snapshot = self._snapshot = Snapshot(
             Cut(keyspace, True), DirectFile(disk, base), aux, compress=True, checksum=True
@@ -129,7 +130,6 @@ class NewJournal:
             snapshot.abort()
         if snapshot.error is not None:
             raise JournalError(base, f"the snapshot could not be written: {snapshot.error}")
-        self._made.append(base)
         journal_id = os.urandom(JOURNAL_ID_BYTES)
         writer = SegmentWriter.create(disk, directory, journal_id, number, Place())
         writer.close()
@@ -144,9 +144,10 @@ class NewJournal:
 
     def _take_back(self) -> None:
         """Remove what was made before something failed."""
-        with contextlib.suppress(OSError):
-            for path in self._made:
+        for path in self._made:
+            with contextlib.suppress(OSError):
                 self._disk.remove(path)
+        with contextlib.suppress(OSError):
             for path in reversed(self._made_directories):
                 for name in self._disk.list(path):
                     if name == os.path.basename(DirectoryLock(self._disk, path).path):

@@ -13,7 +13,8 @@ import redis
 
 import headwater
 from headwater.cli.connect import has_password, open_link, shown_url
-from headwater.cli.failure import Failure, explain
+from headwater.cli.explaining import explain
+from headwater.cli.failure import Failure
 from support.certificates import Certificates
 from support.command_line import run, run_alone
 from support.servers import Server, free_port

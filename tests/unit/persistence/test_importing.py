@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -376,6 +378,25 @@ def test_a_new_journal_is_loaded(tmp_path: Path, path: str) -> None:
     client = loaded(tmp_path / path)
     assert client.ok("XLEN", "s") == 300
     assert client.ok("PTTL", "k") == 1000
+
+
+def test_one_that_is_given_up_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headwater.persistence.creating.STEP_US", 1)
+    world, disk = filled(), Disk()
+    taken = 0
+    while True:
+        target = tmp_path / "new"
+        place = DataDirectory(disk, str(target), "appendonlydir", "dump.rdb")
+        with closing(NewJournal(disk, place, False).steps(world.engine.keyspace)) as steps:
+            done = sum(1 for _ in islice(steps, taken))
+        if done < taken:
+            break
+        assert not target.exists(), f"given up after {taken} steps"
+        taken += 1
+    assert taken > 1
+    assert loaded(target).ok("XLEN", "s") == 300
 
 
 def listing(root: Path) -> dict[str, bytes]:
