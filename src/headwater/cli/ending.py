@@ -11,9 +11,9 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -56,59 +56,34 @@ def _end(number: int) -> None:
     sys.exit(128 + number)
 
 
-def _wait() -> None:
-    _Waiting.blocks += 1
-
-
-def _go_on() -> None:
-    """A block is over; the signal that came in it comes now."""
-    _Waiting.blocks -= 1
-    if not _Waiting.blocks and _Waiting.number:
-        number, _Waiting.number = _Waiting.number, 0
-        _end(number)
-
-
 @contextmanager
 def held() -> Iterator[None]:
-    """Signals wait until the block is over."""
-    _wait()
+    """Signals wait until the block is over; the last that came comes then."""
+    _Waiting.blocks += 1
     try:
         yield
     finally:
-        _go_on()
+        _Waiting.blocks -= 1
+        if not _Waiting.blocks and _Waiting.number:
+            number, _Waiting.number = _Waiting.number, 0
+            _end(number)
 
 
-class undisturbed(Generic[T]):  # noqa: N801 - reads as a statement
+@contextmanager
+def undisturbed(manager: AbstractContextManager[T]) -> Iterator[T]:
     """`with undisturbed(manager) as value:` enters and leaves `manager` undisturbed by signals.
 
     What came while it was entered ends the block before it begins; `manager` is left all the same.
     """
 
-    def __init__(self, manager: AbstractContextManager[T]) -> None:
-        self._manager = manager
-
-    def __enter__(self) -> T:
-        _wait()
-        try:
-            value = self._manager.__enter__()
-        except BaseException:
-            _go_on()
-            raise
-        try:
-            _go_on()
-        except BaseException:
-            self.__exit__(*sys.exc_info())
-            raise
-        return value
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+    def leave(
+        kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        _wait()
-        try:
-            return self._manager.__exit__(kind, error, trace)
-        finally:
-            _go_on()
+        with held():
+            return manager.__exit__(kind, error, trace)
+
+    with ExitStack() as stack:
+        with held():
+            value = manager.__enter__()
+            stack.push(leave)
+        yield value

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import redis
 
-from headwater.cli.failure import Failure
+from headwater.cli.failure import Failure, of_file
 from headwater.errors import HeadwaterError
 
 
-def explain(error: Exception, shown_url: str, embedded: bool = False) -> Failure:
+def explain(error: Exception, shown_url: str) -> Failure:
     """The failure behind an exception of redis-py or of this package.
 
     `shown_url` is the server's address as it may be shown, without a password.
@@ -21,8 +21,7 @@ def explain(error: Exception, shown_url: str, embedded: bool = False) -> Failure
     if isinstance(error, redis.BusyLoadingError):
         return Failure(f"{shown_url} is still loading its data", "Try again in a moment.")
     if isinstance(error, OSError):  # of a file: redis-py has errors of its own for connections
-        name = "the output" if error.filename is None else str(error.filename)
-        return Failure(f"{name}: {error.strerror or error}")
+        return of_file(error)
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
         return _unreachable(error, text, shown_url)
     if isinstance(error, redis.exceptions.NoPermissionError) or text.startswith("NOPERM"):

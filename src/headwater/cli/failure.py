@@ -49,6 +49,12 @@ def server_lacks(what: str, server: str, needs: str) -> Failure:
     return Failure(f"{server} does not have {what}", f"It takes {needs}.")
 
 
+def of_file(error: OSError) -> Failure:
+    """The failure behind an error of the system; one without a name is of the output."""
+    name = "the output" if error.filename is None else str(error.filename)
+    return Failure(f"{name}: {error.strerror or error}")
+
+
 def fail(failure: Failure) -> NoReturn:
     """Tell a failure on standard error and exit."""
     tell(f"headwater: {failure.text}")
@@ -65,17 +71,16 @@ def tell(text: str) -> None:
 
 def ended(command: Callable[[], object]) -> int:
     """Run a command of click to its end and say what ended it; returns the exit status."""
+    status = 0
     try:
         status = _ended(command)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has had enough of it
         drop_output()
-        return 0
     except OSError as error:
         drop_output()
-        name = "the output" if error.filename is None else str(error.filename)
-        tell(f"headwater: {name}: {error.strerror or error}")
+        tell(f"headwater: {of_file(error).text}")
         return FAILED
     return status
 

@@ -37,7 +37,6 @@ DATABASES = "1024"
 STEP_US = 20_000
 _LOOK_BYTES = 4096
 _REFUSALS = 10
-_END = object()
 _SIGNALLED = (KeyboardInterrupt, SystemExit)
 """What a signal raises: see headwater.cli.ending."""
 
@@ -124,11 +123,19 @@ def run_import(
 ) -> int:
     """Import `source` into the data directory; returns the exit status. Raises Failure, OSError."""
     out = out or Output()
-    begun = _Begun()
+    config = Config()
+    config.assign("databases", [DATABASES])
+    if directory is not None:
+        config.assign("dir", [directory])
+    disk, target = Disk(), config.get_text("dir")
+    place = DataDirectory(
+        disk, target, config.get_text("appenddirname"), config.get_text("dbfilename")
+    )
+    journal = NewJournal(disk, place, force)
     try:
-        return _into_directory(out, source, directory, force, skip_unknown, key, begun)
+        return _into_directory(out, source, config, journal, skip_unknown, key)
     except _SIGNALLED:
-        done = "everything was imported already" if begun.complete else "nothing was imported"
+        done = "everything was imported already" if journal.complete else "nothing was imported"
         out.note(f"headwater: interrupted; {done}")
         raise
     except OSError as error:
@@ -136,38 +143,16 @@ def run_import(
         raise Failure(f"{name}{error.strerror or error}") from None
 
 
-class _Begun:
-    """How far filling a directory has come: all is there (`complete`), or nothing yet."""
-
-    complete = False
-
-
 def _into_directory(
-    out: Output,
-    source: str,
-    directory: str | None,
-    force: bool,
-    skip: bool,
-    key: bytes | None,
-    begun: _Begun,
+    out: Output, source: str, config: Config, journal: NewJournal, skip: bool, key: bytes | None
 ) -> int:
-    config = Config()
-    config.assign("databases", [DATABASES])
-    if directory is not None:
-        config.assign("dir", [directory])
-    target = config.get_text("dir")
-    disk = Disk()
-    place = DataDirectory(
-        disk, target, config.get_text("appenddirname"), config.get_text("dbfilename")
-    )
-    journal = NewJournal(disk, place, force)
     journal.check()
     clock = ManualClock(Clock().now_ms)
     engine = Engine(config, clock)
     if is_json_lines(source):
         result = _read_lines(out, source, engine, key)
     else:
-        importer = Importer(disk, source, engine.state, clock)
+        importer = Importer(Disk(), source, engine.state, clock)
         with out.progress("reading, bytes", importer.total) as bar:
             for _ in importer.steps():
                 bar.update(importer.done)
@@ -184,11 +169,11 @@ def _into_directory(
         out.progress("writing keys", result.keys) as bar,
         undisturbed(closing(journal.steps(engine.keyspace))) as steps,
     ):
-        while not begun.complete:
+        while not journal.complete:
             with held():  # whatever comes in the last step, it is known what was done
-                begun.complete = next(steps, _END) is _END
+                next(steps, None)
             bar.update(journal.keys_written)
-    _tell(out, result, source, target)
+    _tell(out, result, source, config.get_text("dir"))
     return 0
 
 

@@ -73,13 +73,6 @@ class reported:  # noqa: N801 - reads as a statement
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            try:
-                sys.stdout.flush()
-            except OSError as late:
-                error = late
-            else:
-                return
         if isinstance(error, BrokenPipeError):
             # Whoever read the output has had enough of it.
             drop_output()

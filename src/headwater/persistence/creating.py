@@ -43,6 +43,8 @@ class NewJournal:
         self._disk = disk
         self._directory = directory
         self._replace = replace
+        self.complete = False
+        """Whether `steps` has come to its end: everything is in place."""
         self._snapshot: Snapshot | None = None
         self._made: list[str] = []  # files, to be removed if something fails
         self._made_directories: list[str] = []
@@ -97,6 +99,7 @@ class NewJournal:
         except BaseException:
             self._take_back()
             raise
+        self.complete = True
 
     def _make_directories(self) -> None:
         missing = []

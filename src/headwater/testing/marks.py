@@ -7,6 +7,7 @@ plugin would tell its reader nothing.
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,11 +63,12 @@ def refuse(text: str) -> NoReturn:
     pytest.fail(f"@pytest.mark.headwater: {text}", pytrace=False)
 
 
-def _arguments(client: Any) -> set[str]:
-    return set(inspect.signature(client.__init__).parameters) - {"self"}
+@functools.cache
+def _arguments(client: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(client.__init__).parameters) - {"self"}
 
 
-def _unknown(name: str, known: set[str]) -> str:
+def _unknown(name: str, known: frozenset[str]) -> str:
     near = difflib.get_close_matches(name, [*_OF_STORES, *known], 1, 0.75)
     if near:
         return f"no argument {name!r}; did you mean {near[0]!r}?"
